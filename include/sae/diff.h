@@ -1,0 +1,96 @@
+/* Which latents rise after a fine-tuning, and how sure that is. */
+#ifndef SAE_DIFF_H
+#define SAE_DIFF_H
+
+#include "apply.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum sae_pairing {
+    SAE_PAIR_AUTO,  /* paired when both dumps hold the same prompts, else unpaired */
+    SAE_PAIRED,     /* SAE_E_MISMATCH when the prompts differ */
+    SAE_UNPAIRED
+} sae_pairing;
+
+typedef enum sae_direction { SAE_RISING, SAE_FALLING, SAE_BOTH } sae_direction;
+
+/* The mean activation of one latent on each prompt, for a custom statistic. In a paired comparison entry i of
+   every array is the same prompt. control is the mean over the controls, NULL without one. */
+typedef struct sae_latent_samples {
+    uint32_t latent;
+    bool paired;
+    size_t n_before, n_after, n_control;
+    const double *before, *after, *control;
+} sae_latent_samples;
+
+/* The value to rank by (larger is earlier). Called once per latent, in index order, on the calling thread. */
+typedef double (*sae_statistic_fn)(void *user, const sae_latent_samples *samples);
+
+typedef struct sae_rank_options {
+    size_t size;
+    const char *group;      /* column whose values name the prompts; NULL: "prompt_id", else "doc_id" */
+    sae_pairing pairing;
+    sae_direction direction; /* rising: largest first; falling: smallest first; both: largest magnitude first */
+    uint64_t permutations;  /* at most so many draws per latent; 0: 40 per latent of the model, 10^4 … 10^6 */
+    size_t bootstrap;       /* draws of the cluster bootstrap, default 2000; 0: no intervals */
+    double confidence;      /* of the intervals, default 0.95 */
+    uint64_t seed;          /* of permutations and bootstrap */
+    sae_statistic_fn statistic; /* NULL: excess with a control, else Δ */
+    void *statistic_user;
+    sae_progress_fn progress;
+    void *progress_user;
+} sae_rank_options;
+
+SAE_API void sae_rank_options_init(sae_rank_options *options);
+
+/* One comparison of prompt means, Y against X, for one latent. Definitions and sources: docs/METHODS.md. */
+typedef struct sae_contrast {
+    double estimate;   /* mean over prompts of Y − mean over prompts of X; paired: mean of the differences */
+    double se;         /* its standard error, prompts as units */
+    double low, high;  /* percentile bootstrap interval, prompts resampled; NaN when bootstrap = 0 */
+    double effect;     /* paired: mean / sd of the differences; unpaired: Cohen's d (pooled sd); 0 when sd = 0 */
+    double t;          /* moderated: estimate / (se + s0), s0 = median se of the latents that fire */
+    double p;          /* two-sided permutation p: sign flips when paired, labels when not */
+    double q;          /* Benjamini–Hochberg over all latents */
+} sae_contrast;
+
+typedef struct sae_latent_stats {
+    uint32_t latent;
+    size_t rank; /* 1 = first */
+    double mean_before, mean_after, mean_control;  /* mean over prompts of the prompt means; control NaN if none */
+    double freq_before, freq_after, freq_control;  /* mean over prompts of the fraction of rows that fire */
+    sae_contrast delta;  /* after against before */
+    sae_contrast excess; /* (after − before) − (control − before); NaN without a control */
+    double score;        /* the value that was ranked by */
+} sae_latent_stats;
+
+/* The result: one entry per latent, in rank order, with the fidelity of the model on each side. */
+typedef struct sae_ranking sae_ranking;
+
+/* Streams every dump once, in bounded memory. Labels are never read: only activations and the group column.
+   Several controls count as one, their mean per prompt. SAE_E_MISMATCH: widths or (SAE_PAIRED) prompts differ;
+   SAE_E_NOT_FOUND: no grouping column. */
+SAE_API sae_status sae_ranking_new(sae_ranking **out, const sae_model *model, const sae_dump *before,
+                                   const sae_dump *after, const sae_dump *const *controls, size_t n_controls,
+                                   const sae_rank_options *options, sae_error *err);
+SAE_API void sae_ranking_free(sae_ranking *ranking);
+
+SAE_API size_t sae_ranking_count(const sae_ranking *ranking);
+SAE_API const sae_latent_stats *sae_ranking_at(const sae_ranking *ranking, size_t i); /* i-th in rank order */
+SAE_API const sae_latent_stats *sae_ranking_latent(const sae_ranking *ranking, uint32_t latent);
+SAE_API bool sae_ranking_has_control(const sae_ranking *ranking);
+SAE_API bool sae_ranking_paired(const sae_ranking *ranking);        /* after against before */
+SAE_API bool sae_ranking_control_paired(const sae_ranking *ranking); /* after against the controls */
+SAE_API size_t sae_ranking_prompts(const sae_ranking *ranking);     /* prompts of the after dump */
+
+/* The fidelity gate: figures of the model on the rows that were compared. which: 0 before, 1 after, 2.. controls. */
+SAE_API sae_fidelity sae_ranking_fidelity(const sae_ranking *ranking, size_t which);
+/* NULL, or a sentence that says why the ranking should not be believed as it stands. */
+SAE_API const char *sae_ranking_warning(const sae_ranking *ranking);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

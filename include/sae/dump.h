@@ -1,0 +1,88 @@
+/* Dumps: one matrix of activations in one file or many shards, with columns of numbers beside its rows. */
+#ifndef SAE_DUMP_H
+#define SAE_DUMP_H
+
+#include "base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An open dump: the rows its selection keeps, in file order, and their columns. Immutable once open; reads
+   may come from several threads (they are serialised inside). */
+typedef struct sae_dump sae_dump;
+
+typedef struct sae_dump_options {
+    size_t size;
+    /* Name of the activation dataset inside the files; NULL: the one 2-D or 3-D float dataset there is. */
+    const char *dataset;
+    /* Row selection, NULL: all rows. Conditions on columns: "is_continuation=0 and position>0", with
+       = == != < <= > >=, `and`, `or`, `not`, parentheses and decimal numbers. */
+    const char *where;
+    /* false: the first read that meets NaN or Inf fails with SAE_E_NONFINITE and the count of such rows.
+       true: such rows are found at open (one pass over the data) and left out. */
+    bool drop_nonfinite;
+} sae_dump_options;
+
+SAE_API void sae_dump_options_init(sae_dump_options *options);
+
+/* Opens n_paths files, HDF5 or .npy, as one dump: rows in the order of the paths. Every shard is checked now:
+   same width, same columns. A 3-D dataset [sequence, position, d] becomes rows with columns "sequence" and
+   "position". Columns: in HDF5 every 1-D number dataset with as many entries as rows, by its path
+   ("labels/persona"); beside NAME.npy the files NAME.COLUMN.npy.
+   Errors: SAE_E_NOT_FOUND, SAE_E_IO, SAE_E_FORMAT, SAE_E_UNSUPPORTED, SAE_E_MISMATCH (shards differ),
+   SAE_E_ARGUMENT (bad `where`, or several candidate datasets: the text lists them). */
+SAE_API sae_status sae_dump_open(sae_dump **out, sae_context *context, const char *const *paths, size_t n_paths,
+                                 const sae_dump_options *options, sae_error *err);
+
+/* A dump over rows in memory. The rows are borrowed: they must stay unchanged until sae_dump_free. */
+SAE_API sae_status sae_dump_from_rows(sae_dump **out, sae_context *context, sae_view rows, sae_error *err);
+
+/* Adds a column to a dump made by sae_dump_from_rows: values [rows] are copied. */
+SAE_API sae_status sae_dump_add_column(sae_dump *dump, const char *name, const double *values, sae_error *err);
+
+SAE_API void sae_dump_free(sae_dump *dump);
+
+SAE_API const char *sae_dump_name(const sae_dump *dump);       /* path of the first file, for messages */
+SAE_API size_t sae_dump_dim(const sae_dump *dump);             /* d */
+SAE_API uint64_t sae_dump_rows(const sae_dump *dump);          /* rows that the selection keeps */
+SAE_API uint64_t sae_dump_rows_total(const sae_dump *dump);    /* rows in the files */
+SAE_API uint64_t sae_dump_rows_dropped(const sae_dump *dump);  /* selected rows left out for NaN or Inf */
+
+SAE_API size_t sae_dump_columns(const sae_dump *dump);
+SAE_API const char *sae_dump_column_name(const sae_dump *dump, size_t i); /* NULL when i is out of range */
+SAE_API bool sae_dump_has_column(const sae_dump *dump, const char *name);
+
+/* Reads selected rows first .. first + count - 1 as float32 into out [count, d]. */
+SAE_API sae_status sae_dump_read(float *out, const sae_dump *dump, uint64_t first, size_t count, sae_error *err);
+
+/* Reads a column of the selected rows into out [sae_dump_rows]. Integers beyond 2^53 fail with
+   SAE_E_UNSUPPORTED, since a double cannot hold them. */
+SAE_API sae_status sae_dump_read_column(double *out, const sae_dump *dump, const char *name, sae_error *err);
+
+/* out [sae_dump_rows]: whether the condition (grammar of `where`) holds for each selected row. */
+SAE_API sae_status sae_dump_match(bool *out, const sae_dump *dump, const char *condition, sae_error *err);
+
+/* A condensed description of any file libsae reads or writes. */
+typedef struct sae_file sae_file;
+
+/* Looks at the file by content, not by suffix. Errors as sae_dump_open. */
+SAE_API sae_status sae_file_open(sae_file **out, sae_context *context, const char *path, sae_error *err);
+SAE_API void sae_file_free(sae_file *file);
+SAE_API const char *sae_file_format(const sae_file *file); /* "HDF5", "npy", "safetensors" */
+SAE_API const char *sae_file_role(const sae_file *file);   /* "dump", "model", "codes", "checkpoint", "arrays" */
+SAE_API uint64_t sae_file_bytes(const sae_file *file);
+SAE_API size_t sae_file_tensors(const sae_file *file);
+SAE_API const char *sae_file_tensor_name(const sae_file *file, size_t i);
+SAE_API const char *sae_file_tensor_dtype(const sae_file *file, size_t i); /* "float16", "bfloat16", "uint8" … */
+SAE_API size_t sae_file_tensor_rank(const sae_file *file, size_t i);
+SAE_API uint64_t sae_file_tensor_extent(const sae_file *file, size_t i, size_t axis);
+/* Attributes of an HDF5 file, metadata of a safetensors file, as text. */
+SAE_API size_t sae_file_attributes(const sae_file *file);
+SAE_API const char *sae_file_attribute_name(const sae_file *file, size_t i);
+SAE_API const char *sae_file_attribute_value(const sae_file *file, size_t i);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

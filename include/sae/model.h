@@ -1,0 +1,70 @@
+/* The trained SAE: parameters in raw activation units, encoding and decoding. */
+#ifndef SAE_MODEL_H
+#define SAE_MODEL_H
+
+#include "base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A TopK SAE. Immutable once built; may serve many threads at once.
+       f = the k largest of relu((x - b_dec) W_enc + b_enc), ties to the lower index;  x̂ = f W_dec + b_dec
+   (Makhzani & Frey 2013, arXiv 1312.5663; Gao et al. 2024, arXiv 2406.04093). */
+typedef struct sae_model sae_model;
+
+/* Parameters borrowed for sae_model_new, or lent by sae_model_params until the model is freed. */
+typedef struct sae_params {
+    size_t d, n_latents, k;
+    const float *W_enc; /* [d, F] */
+    const float *b_enc; /* [F] */
+    const float *W_dec; /* [F, d] */
+    const float *b_dec; /* [d] */
+} sae_params;
+
+/* Copies the parameters. SAE_E_ARGUMENT unless 1 <= k <= F <= 2^32 - 1, d >= 1 and all numbers are finite. */
+SAE_API sae_status sae_model_new(sae_model **out, sae_context *context, const sae_params *params, sae_error *err);
+SAE_API void sae_model_free(sae_model *model);
+
+/* Reads and writes the model file: safetensors with W_enc, b_enc, W_dec, b_dec and metadata (docs/FORMATS.md).
+   Saving goes to a temporary file that is synced and renamed: a full disk or a crash leaves the old file or none.
+   overwrite == false: SAE_E_EXISTS when the path exists. */
+SAE_API sae_status sae_model_load(sae_model **out, sae_context *context, const char *path, sae_error *err);
+SAE_API sae_status sae_model_save(const sae_model *model, const char *path, bool overwrite, sae_error *err);
+
+SAE_API size_t sae_model_dim(const sae_model *model);
+SAE_API size_t sae_model_latents(const sae_model *model);
+SAE_API size_t sae_model_k(const sae_model *model);
+SAE_API sae_params sae_model_params(const sae_model *model);
+
+/* Metadata: text by key ("seed", "data_hash", …), kept by save and load. NULL when absent. */
+SAE_API size_t sae_model_metadata_count(const sae_model *model);
+SAE_API const char *sae_model_metadata_key(const sae_model *model, size_t i);
+SAE_API const char *sae_model_metadata(const sae_model *model, const char *key);
+
+/* Sparse codes: for row i the entries row_ptr[i] .. row_ptr[i + 1] - 1, latents ascending, values > 0. */
+typedef struct sae_codes_view {
+    size_t rows;
+    const uint64_t *row_ptr; /* [rows + 1], row_ptr[0] = 0 */
+    const uint32_t *latent;  /* [row_ptr[rows]] */
+    const float *value;      /* [row_ptr[rows]] */
+} sae_codes_view;
+
+/* A buffer of codes that sae_model_encode fills; reuse it, it only grows. Not for two threads at once. */
+typedef struct sae_codes sae_codes;
+
+SAE_API sae_status sae_codes_new(sae_codes **out, sae_context *context, sae_error *err);
+SAE_API void sae_codes_free(sae_codes *codes);
+SAE_API sae_codes_view sae_codes_get(const sae_codes *codes); /* valid until the next encode into it */
+
+/* Encodes rows [n, d] of raw activations. The result for a row does not depend on the thread count.
+   SAE_E_MISMATCH when rows.cols != d. */
+SAE_API sae_status sae_model_encode(sae_codes *codes, const sae_model *model, sae_view rows, sae_error *err);
+
+/* Reconstructs rows: out [codes.rows, d] in raw activation units. */
+SAE_API sae_status sae_model_decode(float *out, const sae_model *model, sae_codes_view codes, sae_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

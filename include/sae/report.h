@@ -1,0 +1,24 @@
+/* Writers of results. Every file is written to a temporary, synced and renamed. Layouts: docs/FORMATS.md. */
+#ifndef SAE_REPORT_H
+#define SAE_REPORT_H
+
+#include "diff.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum sae_report_format { SAE_REPORT_CSV, SAE_REPORT_JSONL } sae_report_format;
+
+/* All latents in rank order. Columns of the CSV: see docs/FORMATS.md, "Ranking". */
+SAE_API sae_status sae_ranking_save(const sae_ranking *ranking, sae_context *context, const char *path,
+                                    sae_report_format format, bool overwrite, sae_error *err);
+
+/* Encodes a dump and writes its sparse codes with the dump's columns to an HDF5 file. */
+SAE_API sae_status sae_codes_save(const sae_model *model, const sae_dump *dump, const char *path, bool overwrite,
+                                  sae_progress_fn progress, void *user, sae_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,24 @@
+/* The inside of the context; only base/ looks at the fields. */
+#ifndef SAEI_CONTEXT_H
+#define SAEI_CONTEXT_H
+
+#include "sae/base.h"
+
+#include <stdatomic.h>
+
+struct sae_context {
+    sae_allocator allocator;
+    uint64_t memory_limit;
+    _Atomic uint64_t used;
+    unsigned threads;
+    sae_log_fn log;
+    void *log_user;
+};
+
+/* Sends one line to the log of the context. */
+void saei_log(const sae_context *context, const char *format, ...) SAE_PRINTF(2, 3);
+
+/* The bytes that may still be allocated under the context's limit. */
+uint64_t saei_memory_left(const sae_context *context);
+
+#endif

@@ -1,0 +1,14 @@
+/* Our loops provide the threads: the only place that knows OpenMP. */
+#ifndef SAEI_PARALLEL_H
+#define SAEI_PARALLEL_H
+
+#include "sae/base.h"
+
+/* worker < sae_context_threads(context): index of per-thread scratch. */
+typedef void (*saei_task_fn)(void *arg, size_t task, unsigned worker);
+
+/* Runs task 0 .. n_tasks - 1, dynamically scheduled; returns when all are done. What a task computes may depend
+   on its index, never on the worker: then results do not depend on the number of threads. */
+void saei_parallel_for(const sae_context *context, size_t n_tasks, saei_task_fn run, void *arg);
+
+#endif

@@ -1,0 +1,57 @@
+/* safetensors: a JSON header and one byte buffer. */
+#ifndef SAEI_SAFETENSORS_H
+#define SAEI_SAFETENSORS_H
+
+#include "io/atomic_file.h"
+#include "io/dtype.h"
+
+enum { SAEI_TENSOR_RANK_MAX = 8 };
+
+typedef struct saei_tensor_info {
+    const char *name;
+    saei_dtype dtype;
+    size_t rank;
+    uint64_t shape[SAEI_TENSOR_RANK_MAX];
+    uint64_t elements;
+} saei_tensor_info;
+
+/* An open file whose header was checked whole: extents in order, without gaps or overlap, within the file. */
+typedef struct saei_safetensors saei_safetensors;
+
+sae_status saei_safetensors_open(saei_safetensors **out, sae_context *context, const char *path, sae_error *err);
+void saei_safetensors_free(saei_safetensors *file);
+size_t saei_safetensors_count(const saei_safetensors *file);
+const saei_tensor_info *saei_safetensors_at(const saei_safetensors *file, size_t i);
+const saei_tensor_info *saei_safetensors_find(const saei_safetensors *file, const char *name); /* NULL: absent */
+size_t saei_safetensors_metadata_count(const saei_safetensors *file);
+const char *saei_safetensors_metadata_key(const saei_safetensors *file, size_t i);
+const char *saei_safetensors_metadata_value(const saei_safetensors *file, size_t i);
+const char *saei_safetensors_metadata(const saei_safetensors *file, const char *key); /* NULL: absent */
+
+/* Reads a whole tensor as stored, little-endian; bytes must be elements * size of its dtype. */
+sae_status saei_safetensors_read_raw(void *out, const saei_safetensors *file, const saei_tensor_info *tensor,
+                                     size_t bytes, sae_error *err);
+/* Reads a whole tensor of any float or integer dtype as float32. */
+sae_status saei_safetensors_read_f32(float *out, const saei_safetensors *file, const saei_tensor_info *tensor,
+                                     sae_error *err);
+
+/* One tensor to write: data as stored, little-endian. */
+typedef struct saei_tensor_out {
+    const char *name;
+    saei_dtype dtype;
+    size_t rank;
+    uint64_t shape[SAEI_TENSOR_RANK_MAX];
+    const void *data;
+} saei_tensor_out;
+
+typedef struct saei_metadata {
+    const char *key, *value;
+} saei_metadata;
+
+/* Writes a whole file, crash-safe. The bytes depend on the arguments alone: tensors by alignment, then name;
+   metadata sorted by key. */
+sae_status saei_safetensors_save(sae_context *context, const char *path, saei_replace replace,
+                                 const saei_tensor_out *tensors, size_t n_tensors, const saei_metadata *metadata,
+                                 size_t n_metadata, sae_error *err);
+
+#endif
