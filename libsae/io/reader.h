@@ -1,0 +1,44 @@
+/* One interface over every format that holds arrays; a format is a file that fills in saei_reader_ops. */
+#ifndef SAEI_READER_H
+#define SAEI_READER_H
+
+#include "io/dtype.h"
+
+enum { SAEI_ARRAY_RANK_MAX = 8 };
+
+/* One numeric array of a file. Names of HDF5 datasets are paths without the leading slash; a .npy is one array
+   with the name "". */
+typedef struct saei_array_info {
+    const char *name;
+    saei_dtype dtype;
+    size_t rank;
+    uint64_t shape[SAEI_ARRAY_RANK_MAX];
+    uint64_t chunk_rows; /* entries of the first axis that are cheap to read together; 0: any */
+} saei_array_info;
+
+typedef struct saei_reader saei_reader;
+
+/* Opens a regular file by its content, not its suffix. A file that is a Git-LFS pointer, an HTML page or a
+   format that libsae does not read is named as such. Every size is checked against the file before anything is
+   allocated. Reads may come from several threads; they are serialised inside. */
+sae_status saei_reader_open(saei_reader **out, sae_context *context, const char *path, sae_error *err);
+void saei_reader_free(saei_reader *reader);
+
+const char *saei_reader_path(const saei_reader *reader);
+const char *saei_reader_format(const saei_reader *reader); /* "HDF5", "npy", "safetensors" */
+size_t saei_reader_count(const saei_reader *reader);
+const saei_array_info *saei_reader_at(const saei_reader *reader, size_t i);
+const saei_array_info *saei_reader_find(const saei_reader *reader, const char *name); /* NULL: absent */
+size_t saei_reader_attributes(const saei_reader *reader);
+const char *saei_reader_attribute_name(const saei_reader *reader, size_t i);
+const char *saei_reader_attribute_value(const saei_reader *reader, size_t i);
+
+/* Reads entries first .. first + count - 1 along the first axis, each the product of the other axes long, and
+   converts them. The caller has checked the sizes of out; asking beyond the array is SAE_E_ARGUMENT. */
+sae_status saei_reader_read_f32(float *out, saei_reader *reader, const saei_array_info *array, uint64_t first,
+                                uint64_t count, sae_error *err);
+/* The same as double. Integers beyond 2^53: SAE_E_UNSUPPORTED. */
+sae_status saei_reader_read_f64(double *out, saei_reader *reader, const saei_array_info *array, uint64_t first,
+                                uint64_t count, sae_error *err);
+
+#endif
