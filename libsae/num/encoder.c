@@ -24,12 +24,13 @@ size_t saei_encoder_scratch(size_t n_latents)
 }
 
 /* scores [m, n] = xc [m, d] · W_enc[:, first .. first + n − 1], without the bias */
-static void score_block(float *scores, const saei_encoder *e, const float *xc, size_t m, size_t first, size_t n)
+static void score_block(float *scores, const saei_encoder *e, const float *xc, size_t m, size_t first,
+                        size_t n)
 {
     const float *W = e->latent_major ? e->W_enc + first * e->d : e->W_enc + first;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, e->latent_major ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n,
-                (blasint)e->d, 1.0f, xc, (blasint)e->d, W, (blasint)(e->latent_major ? e->d : e->n_latents), 0.0f,
-                scores, (blasint)n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, e->latent_major ? CblasTrans : CblasNoTrans, (blasint)m,
+                (blasint)n, (blasint)e->d, 1.0f, xc, (blasint)e->d, W,
+                (blasint)(e->latent_major ? e->d : e->n_latents), 0.0f, scores, (blasint)n);
 }
 
 static void encode_tile(void *arg, size_t task, unsigned worker)
@@ -58,8 +59,8 @@ static void encode_tile(void *arg, size_t task, unsigned worker)
     }
 }
 
-void saei_encode(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t rows, float *scratch,
-                 const sae_context *context)
+void saei_encode(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t rows,
+                 float *scratch, const sae_context *context)
 {
     encode_job job = {out, encoder, xc, rows, scratch};
     /* Our loop brings the threads; a BLAS with its own would only compete, and change the summation order. */

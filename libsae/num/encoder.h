@@ -27,8 +27,8 @@ size_t saei_encoder_scratch(size_t n_latents);
 
 /* f = top k of relu(xc W_enc + b_enc) for xc [rows, d], rows already centred (x − b_dec). scratch: as above.
    Rows are independent tasks of SAEI_TILE_ROWS; the codes do not depend on the number of threads. */
-void saei_encode(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t rows, float *scratch,
-                 const sae_context *context);
+void saei_encode(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t rows,
+                 float *scratch, const sae_context *context);
 
 /* out [d] += Σ value_i W_dec[latent_i] over one row's codes, W_dec [F, d]. */
 void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,

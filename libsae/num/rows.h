@@ -1,5 +1,5 @@
-/* Kernels on one row of d floats. Sums run over 16 lanes that are added in a fixed tree: the same bits whatever
-   the vector width of the machine. */
+/* Kernels on one row of d floats. Sums run over 16 lanes that are added in a fixed tree: the same bits
+   whatever the vector width of the machine. */
 #ifndef SAEI_ROWS_H
 #define SAEI_ROWS_H
 

@@ -6,7 +6,8 @@
 /* Whether pair a leaves the selection before pair b. */
 static inline bool leaves_first(const saei_topk *top, size_t a, size_t b)
 {
-    return top->score[a] < top->score[b] || (top->score[a] == top->score[b] && top->latent[a] > top->latent[b]);
+    return top->score[a] < top->score[b] ||
+           (top->score[a] == top->score[b] && top->latent[a] > top->latent[b]);
 }
 
 static inline void swap_pairs(saei_topk *top, size_t a, size_t b)

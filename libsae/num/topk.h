@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A selection of at most k (score, latent) pairs in storage of the caller [k]; n are held. A heap whose root is
-   the pair that goes first: the smallest score, of equals the highest latent. */
+/* A selection of at most k (score, latent) pairs in storage of the caller [k]; n are held. A heap whose root
+   is the pair that goes first: the smallest score, of equals the highest latent. */
 typedef struct saei_topk {
     float *score;
     uint32_t *latent;
