@@ -115,7 +115,7 @@ static void encode_tile(void *arg, size_t task, unsigned worker)
 void saei_encode(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *encoder,
                  const float *xc, size_t rows, float *scratch, const sae_context *context)
 {
-    encode_job job = {out,    subset != NULL && subset->n_latents > 0 ? subset : NULL, encoder, xc, rows,
+    encode_job job = {out,    subset, encoder, xc, rows,
                       scratch};
     /* Our loop brings the threads; a BLAS with its own would only compete, and change the summation order. */
     if (openblas_get_num_threads() != 1)

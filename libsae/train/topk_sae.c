@@ -144,15 +144,17 @@ typedef struct gradient_job {
     saei_topk_sae *sae;
     const saei_parameters *p;
     saei_parameters *g;
+    const saei_encoder_subset *dead; /* NULL: no AuxK */
+    size_t rows;
     float scale;     /* s */
     float e_scale;   /* ∂loss/∂x̂ = e_scale · e */
     float aux_scale; /* the same for the residual of AuxK */
 } gradient_job;
 
-static size_t row_end(const saei_topk_sae *sae, size_t tile)
+static size_t row_end(const gradient_job *job, size_t tile)
 {
     size_t end = (tile + 1) * SAEI_TILE_ROWS;
-    return end < sae->batch_rows ? end : sae->batch_rows;
+    return end < job->rows ? end : job->rows;
 }
 
 static void centre_tile(void *arg, size_t tile, unsigned worker)
@@ -160,7 +162,7 @@ static void centre_tile(void *arg, size_t tile, unsigned worker)
     (void)worker;
     const gradient_job *job = arg;
     size_t d = job->sae->d;
-    for (size_t r = tile * SAEI_TILE_ROWS; r < row_end(job->sae, tile); r++)
+    for (size_t r = tile * SAEI_TILE_ROWS; r < row_end(job, tile); r++)
         saei_row_scale_shift(job->sae->xc + r * d, job->scale, job->sae->xc + r * d, job->p->b_dec, d);
 }
 
@@ -184,13 +186,13 @@ static void residual_tile(void *arg, size_t tile, unsigned worker)
     size_t d = sae->d;
     double *sums = sae->tile_sums + tile * (d + 2);
     memset(sums, 0, (d + 2) * sizeof *sums);
-    for (size_t r = tile * SAEI_TILE_ROWS; r < row_end(sae, tile); r++) {
+    for (size_t r = tile * SAEI_TILE_ROWS; r < row_end(job, tile); r++) {
         float *e = sae->e + r * d;
         subtract_decoded(e, sae->xc + r * d, job->p, &sae->codes, sae->k, r, NULL);
         sums[0] += saei_row_norm2(e, d);
         for (size_t i = 0; i < d; i++)
             sums[2 + i] += (double)e[i];
-        if (sae->dead.n_latents > 0) {
+        if (job->dead != NULL) {
             float *residual = sae->aux_residual + r * d;
             subtract_decoded(residual, e, job->p, &sae->dead.out, sae->k_aux, r, sae->dead.latents);
             sums[1] += saei_row_norm2(residual, d);
@@ -233,7 +235,7 @@ static void gradient_chunk(void *arg, size_t chunk, unsigned worker)
         memset(g_dec, 0, d * sizeof *g_dec);
         float g_bias = accumulate(g_enc, g_dec, w_dec, &sae->index, j, sae->xc, sae->e, job->e_scale, d);
         saei_row_axpy(b_dec, -g_bias, p->W_enc + j * d, d);
-        if (sae->dead.n_latents > 0 && sae->dead_place[j] != UINT32_MAX)
+        if (job->dead != NULL && sae->dead_place[j] != UINT32_MAX)
             g_bias += accumulate(g_enc, g_dec, w_dec, &sae->dead_index, sae->dead_place[j], sae->xc,
                                  sae->aux_residual, job->aux_scale, d);
         saei_row_axpy(g_dec, -saei_row_dot(g_dec, w_dec, d), w_dec, d);
@@ -276,28 +278,43 @@ static double reduce_chunks(const saei_topk_sae *sae, saei_parameters *g, float 
     return norm2;
 }
 
+static void forward(gradient_job *job)
+{
+    saei_topk_sae *sae = job->sae;
+    size_t tiles = tiles_of(job->rows);
+    saei_encoder encoder = {sae->d, sae->n_latents, sae->k, job->p->W_enc, true, job->p->b_enc};
+    saei_parallel_for(sae->context, tiles, centre_tile, job);
+    saei_encode(sae->codes, job->dead, &encoder, sae->xc, job->rows, sae->scratch, sae->context);
+    saei_parallel_for(sae->context, tiles, residual_tile, job);
+}
+
+void saei_topk_sae_forward(saei_topk_sae *sae, const saei_parameters *parameters, float scale, size_t rows)
+{
+    gradient_job job = {.sae = sae, .p = parameters, .rows = rows, .scale = scale};
+    forward(&job);
+}
+
 saei_topk_sae_result saei_topk_sae_gradient(saei_parameters *gradient, saei_topk_sae *sae,
                                             const saei_parameters *parameters, float scale)
 {
-    size_t rows = sae->batch_rows, tiles = tiles_of(rows);
-    gradient_job job = {.sae = sae, .p = parameters, .g = gradient, .scale = scale};
-    saei_encoder encoder = {sae->d, sae->n_latents, sae->k, parameters->W_enc, true, parameters->b_enc};
-    saei_parallel_for(sae->context, tiles, centre_tile, &job);
-    saei_encode(sae->codes, &sae->dead, &encoder, sae->xc, rows, sae->scratch, sae->context);
-    saei_parallel_for(sae->context, tiles, residual_tile, &job);
+    size_t rows = sae->batch_rows;
+    gradient_job job = {.sae = sae, .p = parameters, .g = gradient, .rows = rows, .scale = scale};
+    job.dead = sae->dead.n_latents > 0 ? &sae->dead : NULL;
+    forward(&job);
 
     double squares, aux_squares, mean_e2;
     reduce_tiles(sae, &squares, &aux_squares, &mean_e2);
     double spread = squares - (double)rows * mean_e2;
     saei_topk_sae_result result = {.loss = squares / (double)rows};
     job.e_scale = (float)(-2.0 / (double)rows);
-    if (sae->dead.n_latents > 0 && spread > 0.0) {
+    saei_latent_index_build(&sae->index, &sae->codes, sae->n_latents, rows, sae->k);
+    if (job.dead != NULL && spread > 0.0) {
         result.aux_loss = aux_squares / spread;
         job.aux_scale = (float)(-2.0 * sae->aux_coefficient / spread);
-    }
-    saei_latent_index_build(&sae->index, &sae->codes, sae->n_latents, rows, sae->k);
-    if (sae->dead.n_latents > 0)
         saei_latent_index_build(&sae->dead_index, &sae->dead.out, sae->dead.n_latents, rows, sae->k_aux);
+    } else {
+        job.dead = NULL;
+    }
     saei_parallel_for(sae->context, chunks_of(sae->n_latents), gradient_chunk, &job);
     result.gradient_norm = sqrt(reduce_chunks(sae, gradient, job.e_scale));
     result.active = sae->index.start[sae->n_latents];

@@ -50,7 +50,11 @@ size_t saei_topk_sae_bytes(const sae_context *context, size_t d, size_t n_latent
 /* Declares the latents dead that were silent for at least dead_after rows; silent [F] counts rows. */
 void saei_topk_sae_set_dead(saei_topk_sae *sae, const uint64_t *silent, uint64_t dead_after);
 
-/* Scales and centres the rows in sae->xc, then fills gradient with that of total. */
+/* Scales and centres the first `rows` rows in sae->xc, encodes them into sae->codes and leaves their residuals in
+   sae->e: the forward pass alone, for held-out rows. rows <= batch_rows. */
+void saei_topk_sae_forward(saei_topk_sae *sae, const saei_parameters *parameters, float scale, size_t rows);
+
+/* Scales and centres the batch in sae->xc, then fills gradient with that of total. */
 saei_topk_sae_result saei_topk_sae_gradient(saei_parameters *gradient, saei_topk_sae *sae,
                                             const saei_parameters *parameters, float scale);
 
