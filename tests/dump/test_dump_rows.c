@@ -191,6 +191,24 @@ START_TEST(scan_stops_when_asked)
 }
 END_TEST
 
+START_TEST(matches_conditions)
+{
+    sae_dump *dump = dump_of(view());
+    static double position[ROWS];
+    static bool out[ROWS];
+    for (size_t i = 0; i < ROWS; i++)
+        position[i] = (double)(i % 80);
+    ck_assert_int_eq(sae_dump_add_column(dump, "position", position, &err), SAE_OK);
+    ck_assert_int_eq(sae_dump_match(out, dump, "position>3 and not position=70", &err), SAE_OK);
+    for (size_t i = 0; i < ROWS; i++)
+        ck_assert_int_eq(out[i], i % 80 > 3 && i % 80 != 70);
+    ck_assert_int_eq(sae_dump_match(out, dump, "position>", &err), SAE_E_ARGUMENT);
+    ck_assert_int_eq(sae_dump_match(out, dump, "position>0 and doc_id=1", &err), SAE_E_NOT_FOUND);
+    ck_assert_str_eq(err.text, "rows in memory: no column 'doc_id'; there are position");
+    sae_dump_free(dump);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("dump rows");
@@ -203,6 +221,7 @@ int main(void)
     tcase_add_test(tests, scan_keeps_the_variance_beside_a_large_mean);
     tcase_add_test(tests, scan_does_not_depend_on_threads);
     tcase_add_test(tests, scan_stops_when_asked);
+    tcase_add_test(tests, matches_conditions);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
