@@ -17,6 +17,7 @@ struct sae_trainer {
     saei_adam adam;
     uint64_t *silent;   /* [F] rows since the latent fired */
     uint8_t *fired;     /* [F] work of the held-out measurement */
+    double *heldout_mean; /* [d] the same */
     double scale;       /* s: the total variance of s x is 1 */
     uint64_t step;
     uint64_t d, rows, window_rows; /* of the data: a checkpoint belongs to them */
@@ -28,7 +29,13 @@ struct sae_trainer {
 /* Fills metrics.heldout from the held-out rows; rows = 0 when there are none. */
 sae_status saei_trainer_measure(sae_trainer *trainer, sae_error *err);
 
-/* Everything that _new does before the weights are drawn: data pass when scan is set, choices, allocation. */
+/* The parts of its construction that a new run and a resumed one share. First a trainer with its options read,
+   without weights or buffers … */
+sae_status saei_trainer_alloc(sae_trainer **out, const sae_dump *dump, const sae_dump *heldout,
+                              const sae_train_options *options, sae_error *err);
+/* … then one pass over the data: data_hash and the total variance … */
+sae_status saei_trainer_scan(sae_trainer *trainer, double *variance, sae_error *err);
+/* … then the choices that the options leave open, and every buffer. */
 sae_status saei_trainer_prepare(sae_trainer *trainer, sae_error *err);
 
 #endif
