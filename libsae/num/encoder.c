@@ -4,6 +4,7 @@
 #include "num/topk.h"
 
 #include <cblas.h>
+#include <math.h>
 
 typedef struct encode_job {
     saei_code_slots out;
@@ -35,15 +36,15 @@ static void score_block(float *scores, const saei_encoder *e, const float *xc, s
 }
 
 /* The selection of one row, as it stands in the slots. */
-static saei_topk row_selection(const saei_code_slots *slots, size_t row, size_t k)
+static saei_topk row_selection(const saei_code_slots *slots, size_t row, size_t k, float floor)
 {
-    return (saei_topk){slots->value + row * k, slots->latent + row * k, k, slots->count[row]};
+    return (saei_topk){slots->value + row * k, slots->latent + row * k, k, slots->count[row], floor};
 }
 
-static void offer(const saei_code_slots *slots, size_t row, size_t k, const float *scores, size_t n,
-                  size_t first)
+static void offer(const saei_code_slots *slots, size_t row, size_t k, float floor, const float *scores,
+                  size_t n, size_t first)
 {
-    saei_topk top = row_selection(slots, row, k);
+    saei_topk top = row_selection(slots, row, k, floor);
     saei_topk_offer(&top, scores, n, (uint32_t)first);
     slots->count[row] = (uint32_t)top.n;
 }
@@ -55,7 +56,7 @@ static void offer_subset(const saei_encoder_subset *subset, size_t row, float *s
     size_t packed = 0;
     for (size_t i = first_member; i < subset->n_latents && subset->latents[i] < first + n; i++)
         scores[packed++] = scores[subset->latents[i] - first];
-    offer(&subset->out, row, subset->k, scores, packed, first_member);
+    offer(&subset->out, row, subset->k, -INFINITY, scores, packed, first_member);
 }
 
 /* The first member of the subset that is not below `latent`. */
@@ -81,7 +82,7 @@ static void clear_counts(const saei_code_slots *slots, size_t first_row, size_t 
 static void sort_rows(const saei_code_slots *slots, size_t first_row, size_t m, size_t k)
 {
     for (size_t row = first_row; row < first_row + m; row++) {
-        saei_topk top = row_selection(slots, row, k);
+        saei_topk top = row_selection(slots, row, k, 0.0f);
         saei_topk_sort(&top);
     }
 }
@@ -102,7 +103,7 @@ static void encode_tile(void *arg, size_t task, unsigned worker)
         score_block(scores, e, job->xc + first_row * e->d, m, first, n);
         for (size_t r = 0; r < m; r++) {
             saei_row_axpy(scores + r * n, 1.0f, e->b_enc + first, n);
-            offer(&job->out, first_row + r, e->k, scores + r * n, n, first);
+            offer(&job->out, first_row + r, e->k, 0.0f, scores + r * n, n, first);
             if (subset != NULL)
                 offer_subset(subset, first_row + r, scores + r * n, first, n, first_member);
         }
@@ -115,8 +116,7 @@ static void encode_tile(void *arg, size_t task, unsigned worker)
 void saei_encode(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *encoder,
                  const float *xc, size_t rows, float *scratch, const sae_context *context)
 {
-    encode_job job = {out,    subset, encoder, xc, rows,
-                      scratch};
+    encode_job job = {out, subset, encoder, xc, rows, scratch};
     /* Our loop brings the threads; a BLAS with its own would only compete, and change the summation order. */
     if (openblas_get_num_threads() != 1)
         openblas_set_num_threads(1);

@@ -22,8 +22,8 @@ typedef struct saei_code_slots {
     uint32_t *count;  /* [rows] */
 } saei_code_slots;
 
-/* A second selection among some latents only, from the same scores: the dead latents that model the residual.
-   The codes number them by their place in `latents`. n_latents == 0: none. */
+/* A second selection among some latents only, from the same scores but without the relu: the dead latents
+   that model the residual. The codes number them by their place in `latents`. n_latents == 0: none. */
 typedef struct saei_encoder_subset {
     const uint32_t *latents; /* [n_latents] ascending */
     size_t n_latents, k;

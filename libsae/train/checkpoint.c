@@ -98,8 +98,8 @@ sae_status sae_trainer_save(const sae_trainer *trainer, const char *path, sae_er
     size_t n = list_numbers(pieces, &t);
     n += list_arrays(pieces + n, &t);
     for (size_t i = 0; i < n; i++)
-        tensors[i] = (saei_tensor_out){pieces[i].name, pieces[i].dtype, pieces[i].count > 0, {pieces[i].count},
-                                       pieces[i].data};
+        tensors[i] = (saei_tensor_out){
+            pieces[i].name, pieces[i].dtype, pieces[i].count > 0, {pieces[i].count}, pieces[i].data};
     char sum[CHECKSUM_TEXT];
     checksum(sum, pieces, n, t.data_hash);
     const saei_metadata metadata[] = {
@@ -116,34 +116,39 @@ static sae_status read_pieces(const piece *pieces, size_t n, const saei_safetens
         if (tensor == NULL || tensor->dtype != pieces[i].dtype || tensor->elements != elements(&pieces[i]))
             return saei_fail(err, SAE_E_FORMAT, "%s: the checkpoint's %s is missing or of another size", path,
                              pieces[i].name);
-        sae_status status = saei_safetensors_read_raw(pieces[i].data, file, tensor,
-                                                      elements(&pieces[i]) * saei_dtype_size(pieces[i].dtype), err);
+        sae_status status = saei_safetensors_read_raw(
+            pieces[i].data, file, tensor, elements(&pieces[i]) * saei_dtype_size(pieces[i].dtype), err);
         if (status != SAE_OK)
             return status;
     }
     return SAE_OK;
 }
 
-static sae_status check_identity(const sae_trainer *t, const saei_safetensors *file, const char *path, sae_error *err)
+static sae_status check_identity(const sae_trainer *t, const saei_safetensors *file, const char *path,
+                                 sae_error *err)
 {
     const char *format = saei_safetensors_metadata(file, "format");
     const char *version = saei_safetensors_metadata(file, "version");
     const char *data = saei_safetensors_metadata(file, "data_xxh3_128");
-    if (format == NULL || strcmp(format, "libsae-checkpoint") != 0 || version == NULL || strcmp(version, "1") != 0)
+    if (format == NULL || strcmp(format, "libsae-checkpoint") != 0 || version == NULL ||
+        strcmp(version, "1") != 0)
         return saei_fail(err, SAE_E_FORMAT, "%s: not a checkpoint of this version of libsae", path);
     if (data == NULL || strcmp(data, t->data_hash) != 0)
-        return saei_fail(err, SAE_E_MISMATCH,
-                         "%s: the checkpoint belongs to other rows than %s selects now; resume with the same data",
-                         path, sae_dump_name(t->dump));
+        return saei_fail(
+            err, SAE_E_MISMATCH,
+            "%s: the checkpoint belongs to other rows than %s selects now; resume with the same data", path,
+            sae_dump_name(t->dump));
     return SAE_OK;
 }
 
 /* Sizes from a file are data: they must be those of this dump before anything is allocated by them. */
-static sae_status check_numbers(const sae_trainer *t, uint64_t d, uint64_t rows, const char *path, sae_error *err)
+static sae_status check_numbers(const sae_trainer *t, uint64_t d, uint64_t rows, const char *path,
+                                sae_error *err)
 {
     const sae_train_options *o = &t->options;
-    if (t->d != d || t->rows != rows || t->window_rows < 1 || t->step > o->steps || o->n_latents < 1 || o->k < 1 ||
-        o->steps < 1 || o->batch_rows < 1 || o->dead_after < 1 || o->heldout_every < 1 || !(t->scale > 0.0))
+    if (t->d != d || t->rows != rows || t->window_rows < 1 || t->step > o->steps || o->n_latents < 1 ||
+        o->k < 1 || o->steps < 1 || o->batch_rows < 1 || o->dead_after < 1 || o->heldout_every < 1 ||
+        !(t->scale > 0.0))
         return saei_fail(err, SAE_E_FORMAT, "%s: the numbers of the checkpoint do not make sense", path);
     return SAE_OK;
 }
@@ -170,12 +175,13 @@ static sae_status read_state(sae_trainer *t, const saei_safetensors *file, const
     checksum(sum, pieces, n + arrays, t->data_hash);
     const char *expected = saei_safetensors_metadata(file, "xxh3_128");
     if (expected == NULL || strcmp(expected, sum) != 0)
-        return saei_fail(err, SAE_E_FORMAT, "%s: the checksum does not match: the checkpoint is damaged", path);
+        return saei_fail(err, SAE_E_FORMAT, "%s: the checksum does not match: the checkpoint is damaged",
+                         path);
     return saei_batches_seek(t->batches, t->place, err);
 }
 
-static sae_status load_file(sae_trainer **out, const char *path, const sae_dump *dump, const sae_dump *heldout,
-                            const sae_train_options *options, sae_error *err)
+static sae_status load_file(sae_trainer **out, const char *path, const sae_dump *dump,
+                            const sae_dump *heldout, const sae_train_options *options, sae_error *err)
 {
     *out = NULL;
     saei_safetensors *file = NULL;
@@ -198,8 +204,8 @@ static sae_status load_file(sae_trainer **out, const char *path, const sae_dump 
     return SAE_OK;
 }
 
-sae_status sae_trainer_load(sae_trainer **out, const char *path, const sae_dump *dump, const sae_dump *heldout,
-                            const sae_train_options *options, sae_error *err)
+sae_status sae_trainer_load(sae_trainer **out, const char *path, const sae_dump *dump,
+                            const sae_dump *heldout, const sae_train_options *options, sae_error *err)
 {
     sae_error first;
     char previous[4096];

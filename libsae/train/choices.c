@@ -42,8 +42,8 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-/* 16 d latents, as the published SAEs of small and middle-sized models have, but no more than the rows can teach:
-   each needs to be seen firing some tens of times. */
+/* 16 d latents, as the published SAEs of small and middle-sized models have, but no more than the rows can
+   teach: each needs to be seen firing some tens of times. */
 static size_t choose_latents(size_t d, uint64_t rows)
 {
     uint64_t wanted = power_of_two_at_least(16 * (uint64_t)d), most = power_of_two_at_most(rows / 40 + 1);
@@ -113,7 +113,8 @@ sae_status saei_train_options_choose(sae_train_options *o, size_t d, uint64_t ro
 
 double saei_learning_rate(const sae_train_options *o, uint64_t t)
 {
-    double done = (double)t, steps = (double)o->steps, warm = o->warmup * steps, decay = o->decay_start * steps;
+    double done = (double)t, steps = (double)o->steps, warm = o->warmup * steps,
+           decay = o->decay_start * steps;
     double up = done + 1.0 < warm ? (done + 1.0) / warm : 1.0;
     double down = done > decay && decay < steps ? (steps - done) / (steps - decay) : 1.0;
     return o->learning_rate * up * down;

@@ -48,7 +48,8 @@ static void add_rows(sae_trainer *t, heldout_sums *sums, double *mean_sum, size_
     }
 }
 
-static sae_fidelity figures(const sae_trainer *t, const heldout_sums *sums, const double *mean_sum, uint64_t rows)
+static sae_fidelity figures(const sae_trainer *t, const heldout_sums *sums, const double *mean_sum,
+                            uint64_t rows)
 {
     double n = (double)rows, mean2 = 0.0;
     for (size_t i = 0; i < t->d; i++)

@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* relu and top-k commute with a positive factor: with both biases divided by s, the SAE of the scaled rows s x is
-   the same SAE of the raw rows x, its activations in raw units, its decoder rows still of unit length. */
+/* relu and top-k commute with a positive factor: with both biases divided by s, the SAE of the scaled rows s
+   x is the same SAE of the raw rows x, its activations in raw units, its decoder rows still of unit length.
+ */
 static void fold_scale(sae_model *model, const saei_parameters *p, double scale)
 {
     float raw = (float)(1.0 / scale);
@@ -41,8 +42,8 @@ static entry real(const char *key, double value)
     return e;
 }
 
-/* How the model came about. Nothing here may depend on the clock, the paths or the thread count: equal runs give
-   equal files. */
+/* How the model came about. Nothing here may depend on the clock, the paths or the thread count: equal runs
+   give equal files. */
 static sae_status describe(sae_model *model, const sae_trainer *t, sae_error *err)
 {
     const sae_train_options *o = &t->options;

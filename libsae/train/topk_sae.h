@@ -4,11 +4,12 @@
        f  = top k of relu(xc W_enc + b_enc)   [B, F]   k non-zeros a row
        e  = xc − f W_dec                      [B, d]   residual
        loss = Σ‖e‖² / B
-       a  = top k_aux of relu(xc W_enc + b_enc) among the dead latents
+       a  = top k_aux of xc W_enc + b_enc among the dead latents, without relu
        aux  = Σ‖e − a W_dec‖² / Σ‖e − mean e‖², e taken as constant
        total = loss + aux_coefficient · aux
 
-   (Gao et al. 2024, arXiv 2406.04093, appendix A.2 for AuxK.) AuxK gives no gradient to b_dec. The gradient
+   (Gao et al. 2024, arXiv 2406.04093, appendix A.2 for AuxK; with a relu, a latent whose pre-activation is
+   negative on all rows would have no gradient and stay dead.) AuxK gives no gradient to b_dec. The gradient
    of W_dec is projected orthogonal to its unit rows. */
 #ifndef SAEI_TOPK_SAE_H
 #define SAEI_TOPK_SAE_H
@@ -50,8 +51,8 @@ size_t saei_topk_sae_bytes(const sae_context *context, size_t d, size_t n_latent
 /* Declares the latents dead that were silent for at least dead_after rows; silent [F] counts rows. */
 void saei_topk_sae_set_dead(saei_topk_sae *sae, const uint64_t *silent, uint64_t dead_after);
 
-/* Scales and centres the first `rows` rows in sae->xc, encodes them into sae->codes and leaves their residuals in
-   sae->e: the forward pass alone, for held-out rows. rows <= batch_rows. */
+/* Scales and centres the first `rows` rows in sae->xc, encodes them into sae->codes and leaves their
+   residuals in sae->e: the forward pass alone, for held-out rows. rows <= batch_rows. */
 void saei_topk_sae_forward(saei_topk_sae *sae, const saei_parameters *parameters, float scale, size_t rows);
 
 /* Scales and centres the batch in sae->xc, then fills gradient with that of total. */

@@ -35,7 +35,8 @@ static sae_status choose_window(sae_trainer *t, sae_error *err)
 {
     uint64_t row_bytes = t->d * sizeof(float) + sizeof(uint64_t), left = saei_memory_left(t->context);
     uint64_t fixed = fixed_bytes(t), share = library_share(t->context);
-    uint64_t enough = t->rows < 4 * (uint64_t)t->options.batch_rows ? t->rows : 4 * (uint64_t)t->options.batch_rows;
+    uint64_t enough =
+        t->rows < 4 * (uint64_t)t->options.batch_rows ? t->rows : 4 * (uint64_t)t->options.batch_rows;
     uint64_t needed = saei_add(saei_add(fixed, share), enough * row_bytes);
     if (needed > left)
         return saei_fail(err, SAE_E_MEMORY,
@@ -59,7 +60,8 @@ static sae_status allocate(sae_trainer *t, sae_error *err)
     if (status == SAE_OK)
         status = saei_adam_new(&t->adam, context, d, F, o->beta1, o->beta2, o->epsilon, err);
     if (status == SAE_OK)
-        status = saei_topk_sae_new(&t->sae, context, d, F, o->k, o->aux_k, o->batch_rows, o->aux_coefficient, err);
+        status =
+            saei_topk_sae_new(&t->sae, context, d, F, o->k, o->aux_k, o->batch_rows, o->aux_coefficient, err);
     if (status == SAE_OK)
         status = saei_alloc(&t->silent, context, F, sizeof *t->silent, err);
     if (status == SAE_OK)
@@ -94,8 +96,9 @@ sae_status saei_trainer_alloc(sae_trainer **out, const sae_dump *dump, const sae
     if (status != SAE_OK)
         return status;
     if (heldout != NULL && sae_dump_dim(heldout) != sae_dump_dim(dump))
-        return saei_fail(err, SAE_E_MISMATCH, "%s: rows are %zu wide, those of %s %zu", sae_dump_name(heldout),
-                         sae_dump_dim(heldout), sae_dump_name(dump), sae_dump_dim(dump));
+        return saei_fail(err, SAE_E_MISMATCH, "%s: rows are %zu wide, those of %s %zu",
+                         sae_dump_name(heldout), sae_dump_dim(heldout), sae_dump_name(dump),
+                         sae_dump_dim(dump));
     sae_trainer *t;
     sae_context *context = saei_dump_context(dump);
     status = saei_alloc(&t, context, 1, sizeof *t, err);
@@ -229,8 +232,9 @@ sae_status sae_trainer_step(sae_trainer *t, sae_error *err)
     saei_topk_sae_set_dead(&t->sae, t->silent, o->dead_after);
     saei_topk_sae_result r = saei_topk_sae_gradient(&t->gradient, &t->sae, &t->parameters, (float)t->scale);
     if (!isfinite(r.loss) || !isfinite(r.gradient_norm))
-        return saei_fail(err, SAE_E_NONFINITE, "training diverged at step %" PRIu64 ": try a learning rate below %g",
-                         t->step + 1, o->learning_rate);
+        return saei_fail(err, SAE_E_NONFINITE,
+                         "training diverged at step %" PRIu64 ": try a learning rate below %g", t->step + 1,
+                         o->learning_rate);
     double rate = saei_learning_rate(o, t->step);
     double clip = o->clip > 0.0 && r.gradient_norm > o->clip ? o->clip / r.gradient_norm : 1.0;
     saei_adam_step(&t->parameters, &t->adam, &t->gradient, ++t->step, rate, clip, t->context);
@@ -277,9 +281,10 @@ sae_status sae_trainer_run(sae_trainer *t, sae_error *err)
             return status;
         if (o->on_step != NULL && o->on_step(o->on_step_user, &t->metrics) != 0 && t->step < o->steps) {
             status = o->checkpoint != NULL ? sae_trainer_save(t, o->checkpoint, err) : SAE_OK;
-            return status != SAE_OK ? status
-                                    : saei_fail(err, SAE_STOPPED, "training stopped after step %" PRIu64 " of %" PRIu64,
-                                                t->step, o->steps);
+            return status != SAE_OK
+                       ? status
+                       : saei_fail(err, SAE_STOPPED, "training stopped after step %" PRIu64 " of %" PRIu64,
+                                   t->step, o->steps);
         }
         status = checkpoint_if_due(t, &due, err);
         if (status != SAE_OK)
