@@ -33,6 +33,9 @@ const char *saei_safetensors_metadata(const saei_safetensors *file, const char *
 /* Reads a whole tensor as stored, little-endian; bytes must be elements * size of its dtype. */
 sae_status saei_safetensors_read_raw(void *out, const saei_safetensors *file, const saei_tensor_info *tensor,
                                      size_t bytes, sae_error *err);
+/* Reads `bytes` bytes of a tensor, from byte `first` of it on. Thread-safe. */
+sae_status saei_safetensors_read_part(void *out, const saei_safetensors *file, const saei_tensor_info *tensor,
+                                      uint64_t first, size_t bytes, sae_error *err);
 /* Reads a whole tensor of any float or integer dtype as float32. */
 sae_status saei_safetensors_read_f32(float *out, const saei_safetensors *file, const saei_tensor_info *tensor,
                                      sae_error *err);
