@@ -6,6 +6,9 @@
 
 typedef enum saei_draw_kind { SAEI_DRAW_PERMUTE, SAEI_DRAW_BOOTSTRAP } saei_draw_kind;
 
+/* Latents that go through a block of draws together. */
+enum { SAEI_TILE_LATENTS = 8 };
+
 /* Up to `capacity` successive blocks of 64 draws, as weights [units, 64] each. */
 typedef struct saei_draws {
     const saei_effects *effects;

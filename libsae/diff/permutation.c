@@ -41,19 +41,25 @@ static void count_draws(permutation *run, uint32_t j, const double *sums, uint64
     }
 }
 
-static void test_latent(void *arg, size_t i, unsigned worker)
+static void test_latent(permutation *run, uint32_t j, size_t block)
+{
+    uint64_t first = run->effects->ptr[j];
+    _Alignas(64) double sums[SAEI_DRAWS];
+    saei_draw_sums(sums, saei_draws_block(&run->draws, block), run->effects->unit + first,
+                   run->effects->value + first, (size_t)(run->effects->ptr[j + 1] - first));
+    count_draws(run, j, sums, run->done + block * SAEI_DRAWS);
+}
+
+/* Blocks outside, latents inside: the weights of a block serve several latents while they are in cache. */
+static void test_tile(void *arg, size_t tile, unsigned worker)
 {
     (void)worker;
     permutation *run = arg;
-    uint32_t j = run->open[i];
-    uint64_t first = run->effects->ptr[j];
-    size_t n = (size_t)(run->effects->ptr[j + 1] - first);
-    for (size_t block = 0; block < run->n_blocks && run->p[j] == 0; block++) {
-        double sums[SAEI_DRAWS];
-        saei_draw_sums(sums, saei_draws_block(&run->draws, block), run->effects->unit + first,
-                       run->effects->value + first, n);
-        count_draws(run, j, sums, run->done + block * SAEI_DRAWS);
-    }
+    size_t first = tile * SAEI_TILE_LATENTS, end = first + SAEI_TILE_LATENTS;
+    for (size_t block = 0; block < run->n_blocks; block++)
+        for (size_t i = first; i < end && i < run->n_open; i++)
+            if (run->p[run->open[i]] == 0)
+                test_latent(run, run->open[i], block);
 }
 
 static void drop_settled(permutation *run)
@@ -72,7 +78,8 @@ static sae_status run_draws(permutation *run, sae_error *err)
         uint64_t blocks = (r->draws - run->done + SAEI_DRAWS - 1) / SAEI_DRAWS;
         run->n_blocks = blocks < run->draws.capacity ? (size_t)blocks : run->draws.capacity;
         saei_draws_make(&run->draws, run->done / SAEI_DRAWS, run->n_blocks);
-        saei_parallel_for(run->effects->context, run->n_open, test_latent, run);
+        size_t tiles = (run->n_open + SAEI_TILE_LATENTS - 1) / SAEI_TILE_LATENTS;
+        saei_parallel_for(run->effects->context, tiles, test_tile, run);
         run->done += run->n_blocks * SAEI_DRAWS;
         drop_settled(run);
         uint64_t done = run->done < r->draws ? run->done : r->draws;

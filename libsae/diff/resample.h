@@ -33,7 +33,7 @@ sae_status saei_permutation_p(double *p, const saei_effects *effects, const saei
 sae_status saei_bootstrap_interval(double *low, double *high, const saei_effects *effects, double confidence,
                                    const saei_resampling *resampling, sae_error *err);
 
-/* out [64] = Σ_i weights[unit[i]] value[i], weights [units, 64]. */
+/* out [64] = Σ_i weights[unit[i]] value[i], weights [units, 64]; out and weights on multiples of 32 bytes. */
 void saei_draw_sums(double *out, const double *weights, const uint32_t *unit, const double *value, size_t n);
 
 #endif
