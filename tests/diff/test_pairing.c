@@ -124,6 +124,7 @@ START_TEST(unrelated_prompts_do_not_pair)
     ck_assert(!verdict(&plain, &other));
     recipe a = plain;
     a.tell_continuation = other.tell_continuation = false;
+    other.answers = 1;
     ck_assert(!verdict(&a, &other));
 }
 END_TEST
