@@ -37,3 +37,42 @@ __attribute__((weak)) sae_status saei_reader_read_f64(double *out, saei_reader *
     (void)out, (void)reader, (void)array, (void)first, (void)count;
     return saei_fail(err, SAE_E_UNSUPPORTED, "readers are not linked in");
 }
+__attribute__((weak)) const char *saei_reader_path(const saei_reader *reader)
+{
+    (void)reader;
+    return "";
+}
+__attribute__((weak)) const char *saei_reader_format(const saei_reader *reader)
+{
+    (void)reader;
+    return "";
+}
+__attribute__((weak)) const saei_array_info *saei_reader_find(const saei_reader *reader, const char *name)
+{
+    (void)reader, (void)name;
+    return NULL;
+}
+__attribute__((weak)) size_t saei_reader_attributes(const saei_reader *reader)
+{
+    (void)reader;
+    return 0;
+}
+__attribute__((weak)) const char *saei_reader_attribute_name(const saei_reader *reader, size_t i)
+{
+    (void)reader, (void)i;
+    return "";
+}
+__attribute__((weak)) const char *saei_reader_attribute_value(const saei_reader *reader, size_t i)
+{
+    (void)reader, (void)i;
+    return "";
+}
+__attribute__((weak)) const char *saei_dtype_name(saei_dtype dtype)
+{
+    (void)dtype;
+    return "";
+}
+__attribute__((weak)) bool saei_dtype_is_float(saei_dtype dtype)
+{
+    return dtype <= SAEI_F64;
+}
