@@ -67,12 +67,3 @@ __attribute__((weak)) const char *saei_reader_attribute_value(const saei_reader 
     (void)reader, (void)i;
     return "";
 }
-__attribute__((weak)) const char *saei_dtype_name(saei_dtype dtype)
-{
-    (void)dtype;
-    return "";
-}
-__attribute__((weak)) bool saei_dtype_is_float(saei_dtype dtype)
-{
-    return dtype <= SAEI_F64;
-}
