@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="gcc libc6-dev meson ninja-build pkg-config python3 libopenblas-openmp-dev libhdf5-dev zlib1g-dev
+packages="gcc g++ libc6-dev meson ninja-build pkg-config python3 libopenblas-openmp-dev libhdf5-dev zlib1g-dev
           libjansson-dev libxxhash-dev check"
 passed=0
 failed=0
