@@ -55,7 +55,8 @@ sae_status sae_context_new(sae_context **out, const sae_context_options *options
     if (status != SAE_OK)
         return status;
     if (opt.threads > THREADS_MAX)
-        return saei_fail(err, SAE_E_ARGUMENT, "%u threads: at most %d are supported", opt.threads, THREADS_MAX);
+        return saei_fail(err, SAE_E_ARGUMENT, "%u threads: at most %d are supported", opt.threads,
+                         THREADS_MAX);
     if ((opt.allocator.alloc == NULL) != (opt.allocator.free == NULL))
         return saei_fail(err, SAE_E_ARGUMENT, "an allocator needs both alloc and free");
     if (opt.allocator.alloc == NULL)

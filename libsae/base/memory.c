@@ -36,14 +36,16 @@ sae_status saei_alloc(void *out, sae_context *context, size_t count, size_t size
     size_t wanted = saei_mul(count, size);
     size_t bytes = saei_add(wanted, sizeof(block_header) + ALIGNMENT);
     if (bytes == SIZE_MAX || !budget_take(context, bytes))
-        return saei_fail(err, SAE_E_MEMORY,
-                         "%.1f MB more would pass the memory limit of %.1f MB (%.1f MB in use); raise the limit",
-                         (double)wanted / 1e6, (double)context->memory_limit / 1e6,
-                         (double)sae_context_memory_used(context) / 1e6);
+        return saei_fail(
+            err, SAE_E_MEMORY,
+            "%.1f MB more would pass the memory limit of %.1f MB (%.1f MB in use); raise the limit",
+            (double)wanted / 1e6, (double)context->memory_limit / 1e6,
+            (double)sae_context_memory_used(context) / 1e6);
     char *base = context->allocator.alloc(context->allocator.user, bytes);
     if (base == NULL) {
         budget_return(context, bytes);
-        return saei_fail(err, SAE_E_MEMORY, "out of memory: the allocator refused %.1f MB", (double)bytes / 1e6);
+        return saei_fail(err, SAE_E_MEMORY, "out of memory: the allocator refused %.1f MB",
+                         (double)bytes / 1e6);
     }
     uintptr_t first = (uintptr_t)base + sizeof(block_header);
     char *block = base + sizeof(block_header) + (ALIGNMENT - first % ALIGNMENT) % ALIGNMENT;

@@ -4,7 +4,8 @@
 
 #include "sae/base.h"
 
-/* a * b, or SIZE_MAX when that wraps: an allocation of SIZE_MAX always fails, so sizes need one check only. */
+/* a * b, or SIZE_MAX when that wraps: an allocation of SIZE_MAX always fails, so sizes need one check only.
+ */
 static inline size_t saei_mul(size_t a, size_t b)
 {
     size_t product;
@@ -17,14 +18,15 @@ static inline size_t saei_add(size_t a, size_t b)
     return __builtin_add_overflow(a, b, &sum) ? SIZE_MAX : sum;
 }
 
-/* *out = count * size zeroed bytes (never NULL for count 0). On failure *out is NULL and err says how much was
-   wanted: SAE_E_MEMORY. Thread-safe. */
+/* *out = count * size zeroed bytes (never NULL for count 0). On failure *out is NULL and err says how much
+   was wanted: SAE_E_MEMORY. Thread-safe. */
 sae_status saei_alloc(void *out, sae_context *context, size_t count, size_t size, sae_error *err);
 
 /* Frees what saei_alloc gave; NULL is fine. */
 void saei_free(sae_context *context, void *block);
 
-/* Grows *block (saei_alloc'ed, holding old_count items) to at least new_count items; contents kept, tail zeroed. */
+/* Grows *block (saei_alloc'ed, holding old_count items) to at least new_count items; contents kept, tail
+ * zeroed. */
 sae_status saei_grow(void *block, sae_context *context, size_t old_count, size_t new_count, size_t size,
                      sae_error *err);
 

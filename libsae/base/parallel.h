@@ -7,8 +7,8 @@
 /* worker < sae_context_threads(context): index of per-thread scratch. */
 typedef void (*saei_task_fn)(void *arg, size_t task, unsigned worker);
 
-/* Runs task 0 .. n_tasks - 1, dynamically scheduled; returns when all are done. What a task computes may depend
-   on its index, never on the worker: then results do not depend on the number of threads. */
+/* Runs task 0 .. n_tasks - 1, dynamically scheduled; returns when all are done. What a task computes may
+   depend on its index, never on the worker: then results do not depend on the number of threads. */
 void saei_parallel_for(const sae_context *context, size_t n_tasks, saei_task_fn run, void *arg);
 
 #endif

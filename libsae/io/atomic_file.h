@@ -9,15 +9,16 @@ typedef struct saei_atomic_file saei_atomic_file;
 typedef enum saei_replace {
     SAEI_KEEP_EXISTING, /* SAE_E_EXISTS when the target exists, at open and again at commit */
     SAEI_OVERWRITE,
-    SAEI_KEEP_PREVIOUS  /* overwrite; the old file stays as PATH.prev */
+    SAEI_KEEP_PREVIOUS /* overwrite; the old file stays as PATH.prev */
 } saei_replace;
 
-/* Creates ".NAME.tmp.PID.N" in the folder of path. Links to files are followed at the target; a target that is
-   no regular file is refused. */
+/* Creates ".NAME.tmp.PID.N" in the folder of path. Links to files are followed at the target; a target that
+   is no regular file is refused. */
 sae_status saei_atomic_file_open(saei_atomic_file **out, sae_context *context, const char *path,
                                  saei_replace replace, sae_error *err);
 sae_status saei_atomic_file_write(saei_atomic_file *file, const void *bytes, size_t n, sae_error *err);
-sae_status saei_atomic_file_printf(saei_atomic_file *file, sae_error *err, const char *format, ...) SAE_PRINTF(3, 4);
+sae_status saei_atomic_file_printf(saei_atomic_file *file, sae_error *err, const char *format, ...)
+    SAE_PRINTF(3, 4);
 
 /* The path of the temporary, for libraries that write it themselves (HDF5). */
 const char *saei_atomic_file_temporary(const saei_atomic_file *file);

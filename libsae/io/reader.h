@@ -6,8 +6,8 @@
 
 enum { SAEI_ARRAY_RANK_MAX = 8 };
 
-/* One numeric array of a file. Names of HDF5 datasets are paths without the leading slash; a .npy is one array
-   with the name "". */
+/* One numeric array of a file. Names of HDF5 datasets are paths without the leading slash; a .npy is one
+   array with the name "". */
 typedef struct saei_array_info {
     const char *name;
     saei_dtype dtype;
@@ -19,8 +19,8 @@ typedef struct saei_array_info {
 typedef struct saei_reader saei_reader;
 
 /* Opens a regular file by its content, not its suffix. A file that is a Git-LFS pointer, an HTML page or a
-   format that libsae does not read is named as such. Every size is checked against the file before anything is
-   allocated. Reads may come from several threads; they are serialised inside. */
+   format that libsae does not read is named as such. Every size is checked against the file before anything
+   is allocated. Reads may come from several threads; they are serialised inside. */
 sae_status saei_reader_open(saei_reader **out, sae_context *context, const char *path, sae_error *err);
 void saei_reader_free(saei_reader *reader);
 
@@ -38,7 +38,7 @@ const char *saei_reader_attribute_value(const saei_reader *reader, size_t i);
 sae_status saei_reader_read_f32(float *out, saei_reader *reader, const saei_array_info *array, uint64_t first,
                                 uint64_t count, sae_error *err);
 /* The same as double. Integers beyond 2^53: SAE_E_UNSUPPORTED. */
-sae_status saei_reader_read_f64(double *out, saei_reader *reader, const saei_array_info *array, uint64_t first,
-                                uint64_t count, sae_error *err);
+sae_status saei_reader_read_f64(double *out, saei_reader *reader, const saei_array_info *array,
+                                uint64_t first, uint64_t count, sae_error *err);
 
 #endif

@@ -1,0 +1,111 @@
+#include "num/convert.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define HAVE_F16C_PATH 1
+#endif
+
+static float float_of_bits(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint16_t load_u16(const unsigned char *bytes)
+{
+    uint16_t value;
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+static float float_of_half(uint16_t half)
+{
+    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, exponent = (half >> 10) & 31u, fraction = half & 0x3ffu;
+    if (exponent == 31) {
+        /* F16C makes signalling NaNs quiet; so do we, to give the same bits. */
+        uint32_t quiet = fraction != 0 ? 0x400000u : 0;
+        return float_of_bits(sign | 0x7f800000u | quiet | fraction << 13);
+    }
+    if (exponent != 0)
+        return float_of_bits(sign | (exponent + 112) << 23 | fraction << 13);
+    float magnitude = (float)fraction * 0x1p-24f;
+    return sign != 0 ? -magnitude : magnitude;
+}
+
+void saei_f16_to_f32_portable(float *out, const void *in, size_t n)
+{
+    const unsigned char *bytes = in;
+    for (size_t i = 0; i < n; i++)
+        out[i] = float_of_half(load_u16(bytes + 2 * i));
+}
+
+#ifdef HAVE_F16C_PATH
+__attribute__((target("avx,f16c"))) static void f16_to_f32_f16c(float *out, const void *in, size_t n)
+{
+    const unsigned char *bytes = in;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)(bytes + 2 * i))));
+    saei_f16_to_f32_portable(out + i, bytes + 2 * i, n - i);
+}
+#endif
+
+void saei_f16_to_f32(float *out, const void *in, size_t n)
+{
+#ifdef HAVE_F16C_PATH
+    if (__builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c")) {
+        f16_to_f32_f16c(out, in, n);
+        return;
+    }
+#endif
+    saei_f16_to_f32_portable(out, in, n);
+}
+
+void saei_bf16_to_f32(float *out, const void *in, size_t n)
+{
+    const unsigned char *bytes = in;
+    for (size_t i = 0; i < n; i++)
+        out[i] = float_of_bits((uint32_t)load_u16(bytes + 2 * i) << 16);
+}
+
+static float float_of_e4m3(unsigned char byte)
+{
+    uint32_t sign = (uint32_t)(byte & 0x80u) << 24, exponent = (byte >> 3) & 15u, fraction = byte & 7u;
+    if ((byte & 0x7fu) == 0x7fu)
+        return float_of_bits(sign | 0x7fc00000u);
+    if (exponent != 0)
+        return float_of_bits(sign | (exponent + 120) << 23 | fraction << 20);
+    float magnitude = (float)fraction * 0x1p-9f;
+    return sign != 0 ? -magnitude : magnitude;
+}
+
+void saei_f8_e4m3_to_f32(float *out, const void *in, size_t n)
+{
+    const unsigned char *bytes = in;
+    for (size_t i = 0; i < n; i++)
+        out[i] = float_of_e4m3(bytes[i]);
+}
+
+void saei_f8_e5m2_to_f32(float *out, const void *in, size_t n)
+{
+    const unsigned char *bytes = in;
+    for (size_t i = 0; i < n; i++)
+        out[i] = float_of_half((uint16_t)(bytes[i] << 8));
+}
+
+void saei_swap_bytes(void *items, size_t item_size, size_t n)
+{
+    assert(item_size == 1 || item_size == 2 || item_size == 4 || item_size == 8);
+    unsigned char *item = items;
+    for (size_t i = 0; i < n; i++, item += item_size)
+        for (size_t low = 0, high = item_size - 1; low < high; low++, high--) {
+            unsigned char byte = item[low];
+            item[low] = item[high];
+            item[high] = byte;
+        }
+}

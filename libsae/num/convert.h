@@ -1,0 +1,18 @@
+/* Small floats to float32. Bit-exact: every finite value and infinity of these types is a float32; NaN stays
+   NaN (quiet). `in` may have any alignment and may be the tail of the buffer that `out` fills. Thread-safe.
+ */
+#ifndef SAEI_CONVERT_H
+#define SAEI_CONVERT_H
+
+#include <stddef.h>
+
+void saei_f16_to_f32(float *out, const void *in, size_t n); /* IEEE 754 binary16; F16C where the CPU has it */
+void saei_f16_to_f32_portable(float *out, const void *in, size_t n); /* the same bits on any CPU */
+void saei_bf16_to_f32(float *out, const void *in, size_t n);
+void saei_f8_e4m3_to_f32(float *out, const void *in, size_t n); /* OCP E4M3: no infinity, S.1111.111 is NaN */
+void saei_f8_e5m2_to_f32(float *out, const void *in, size_t n); /* OCP E5M2: the upper byte of a binary16 */
+
+/* Reverses the bytes of each of n items of item_size 1, 2, 4 or 8. */
+void saei_swap_bytes(void *items, size_t item_size, size_t n);
+
+#endif

@@ -1,0 +1,46 @@
+/* The encoder of a TopK SAE on tiles of rows: GEMM and selection while the scores are in cache. */
+#ifndef SAEI_ENCODER_H
+#define SAEI_ENCODER_H
+
+#include "sae/base.h"
+
+/* Rows of a tile and latents of a block, fixed whatever the thread count: the summation order of a GEMM may
+   depend on its shape. */
+enum { SAEI_TILE_ROWS = 256, SAEI_BLOCK_LATENTS = 2048 };
+
+typedef struct saei_encoder {
+    size_t d, n_latents, k;
+    const float *W_enc; /* [d, F], or [F, d] when latent_major */
+    bool latent_major;
+    const float *b_enc; /* [F] */
+} saei_encoder;
+
+/* Codes with k slots a row: count[r] of them used, latents ascending, values > 0. */
+typedef struct saei_code_slots {
+    uint32_t *latent; /* [rows, k] */
+    float *value;     /* [rows, k] */
+    uint32_t *count;  /* [rows] */
+} saei_code_slots;
+
+/* A second selection among some latents only, from the same scores but without the relu: the dead latents
+   that model the residual. The codes number them by their place in `latents`. n_latents == 0: none. */
+typedef struct saei_encoder_subset {
+    const uint32_t *latents; /* [n_latents] ascending */
+    size_t n_latents, k;
+    saei_code_slots out;
+} saei_encoder_subset;
+
+/* Scores of one tile, for each worker: allocate floats of it times the threads of the context. */
+size_t saei_encoder_scratch(size_t n_latents);
+
+/* f = top k of relu(xc W_enc + b_enc) for xc [rows, d], rows already centred (x − b_dec). scratch: as above.
+   subset may be NULL. Rows are independent tasks of SAEI_TILE_ROWS; the codes do not depend on the number of
+   threads. */
+void saei_encode(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *encoder,
+                 const float *xc, size_t rows, float *scratch, const sae_context *context);
+
+/* out [d] += Σ value_i W_dec[latent_i] over one row's codes, W_dec [F, d]. */
+void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,
+                     size_t count);
+
+#endif

@@ -1,0 +1,147 @@
+#include "num/convert.h"
+#include "io/dtype.h"
+#include "../tools/run_suite.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+static uint32_t bits_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* (-1)^s 2^(e - bias) (1 + m / 2^fraction_bits), with the subnormals; NaN and Inf by the caller. */
+static float closed_form(unsigned sign, int exponent, unsigned fraction, int bias, int fraction_bits)
+{
+    double unit = ldexp((double)fraction, -fraction_bits);
+    double magnitude = exponent == 0 ? ldexp(unit, 1 - bias) : ldexp(1.0 + unit, exponent - bias);
+    return (float)(sign != 0 ? -magnitude : magnitude);
+}
+
+static void assert_same(float got, float want)
+{
+    if (isnan(want))
+        ck_assert(isnan(got));
+    else
+        ck_assert_uint_eq(bits_of(got), bits_of(want));
+}
+
+static float half_by_definition(unsigned half)
+{
+    unsigned sign = half >> 15, exponent = (half >> 10) & 31, fraction = half & 1023;
+    if (exponent == 31)
+        return fraction != 0 ? NAN : sign != 0 ? -INFINITY : INFINITY;
+    return closed_form(sign, (int)exponent, fraction, 15, 10);
+}
+
+static float bfloat16_by_definition(unsigned b)
+{
+    unsigned sign = b >> 15, exponent = (b >> 7) & 255, fraction = b & 127;
+    if (exponent == 255)
+        return fraction != 0 ? NAN : sign != 0 ? -INFINITY : INFINITY;
+    return closed_form(sign, (int)exponent, fraction, 127, 7);
+}
+
+START_TEST(all_halves)
+{
+    static uint16_t in[65536];
+    static float fast[65536], portable[65536];
+    for (unsigned i = 0; i < 65536; i++)
+        in[i] = (uint16_t)i;
+    saei_f16_to_f32(fast, in, 65536);
+    saei_f16_to_f32_portable(portable, in, 65536);
+    ck_assert(memcmp(fast, portable, sizeof fast) == 0);
+    for (unsigned i = 0; i < 65536; i++)
+        assert_same(fast[i], half_by_definition(i));
+    saei_bf16_to_f32(fast, in, 65536);
+    for (unsigned i = 0; i < 65536; i++)
+        assert_same(fast[i], bfloat16_by_definition(i));
+}
+END_TEST
+
+START_TEST(all_bytes_as_float8)
+{
+    unsigned char in[256];
+    float e4m3[256], e5m2[256];
+    for (unsigned i = 0; i < 256; i++)
+        in[i] = (unsigned char)i;
+    saei_f8_e4m3_to_f32(e4m3, in, 256);
+    saei_f8_e5m2_to_f32(e5m2, in, 256);
+    for (unsigned i = 0; i < 256; i++) {
+        assert_same(e4m3[i], (i & 127) == 127 ? NAN : closed_form(i >> 7, (i >> 3) & 15, i & 7, 7, 3));
+        assert_same(e5m2[i], half_by_definition(i << 8));
+    }
+}
+END_TEST
+
+/* The data may lie at the end of the buffer it is converted into, at an odd address, in any length. */
+START_TEST(in_place_and_unaligned)
+{
+    enum { N = 37 };
+    for (size_t n = 0; n <= N; n++) {
+        uint16_t halves[N];
+        float buffer[N], want[N];
+        for (size_t i = 0; i < n; i++)
+            halves[i] = (uint16_t)(i * 1777 + 3);
+        saei_f16_to_f32_portable(want, halves, n);
+        memcpy((char *)buffer + 2 * n, halves, 2 * n);
+        saei_f16_to_f32(buffer, (char *)buffer + 2 * n, n);
+        ck_assert(memcmp(buffer, want, n * sizeof *want) == 0);
+        char odd[2 * N + 1];
+        memcpy(odd + 1, halves, 2 * n);
+        saei_f16_to_f32(buffer, odd + 1, n);
+        ck_assert(memcmp(buffer, want, n * sizeof *want) == 0);
+        double doubles[N];
+        memcpy((char *)doubles + 6 * n, halves, 2 * n);
+        ck_assert(saei_dtype_to_f64(doubles, SAEI_U16, (char *)doubles + 6 * n, n));
+        for (size_t i = 0; i < n; i++)
+            ck_assert(doubles[i] == (double)halves[i]);
+    }
+}
+END_TEST
+
+START_TEST(wide_integers)
+{
+    const int64_t exact[] = {INT64_C(1) << 53, -(INT64_C(1) << 53), 0, -1};
+    double out[4];
+    ck_assert(saei_dtype_to_f64(out, SAEI_I64, exact, 4));
+    for (int i = 0; i < 4; i++)
+        ck_assert(out[i] == (double)exact[i]);
+    const int64_t inexact[] = {(INT64_C(1) << 53) + 1, -(INT64_C(1) << 53) - 1, INT64_MIN};
+    for (int i = 0; i < 3; i++)
+        ck_assert(!saei_dtype_to_f64(out, SAEI_I64, &inexact[i], 1));
+    const uint64_t all_ones = UINT64_MAX;
+    ck_assert(!saei_dtype_to_f64(out, SAEI_U64, &all_ones, 1));
+    float rounded;
+    saei_dtype_to_f32(&rounded, SAEI_U64, &all_ones, 1);
+    ck_assert(rounded == 0x1p64f);
+}
+END_TEST
+
+START_TEST(swapping)
+{
+    unsigned char bytes[16];
+    for (unsigned char i = 0; i < 16; i++)
+        bytes[i] = i;
+    saei_swap_bytes(bytes, 4, 2);
+    saei_swap_bytes(bytes + 8, 8, 1);
+    const unsigned char want[16] = {3, 2, 1, 0, 7, 6, 5, 4, 15, 14, 13, 12, 11, 10, 9, 8};
+    ck_assert_mem_eq(bytes, want, 16);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("convert");
+    TCase *tests = tcase_create("convert");
+    tcase_add_test(tests, all_halves);
+    tcase_add_test(tests, all_bytes_as_float8);
+    tcase_add_test(tests, in_place_and_unaligned);
+    tcase_add_test(tests, wide_integers);
+    tcase_add_test(tests, swapping);
+    suite_add_tcase(suite, tests);
+    return run_suite(suite);
+}
