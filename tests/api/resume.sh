@@ -5,7 +5,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 "$3" . || exit 1
-options='--latents 64 -k 4 --batch 512 --steps 4000 --checkpoint-seconds 0.05 --quiet'
+options='--latents 32 -k 3 --batch 128 --steps 4000 --checkpoint-seconds 0.05 --quiet'
 
 expect 0 "$sae" train mix.npy -o undisturbed $options
 
