@@ -6,6 +6,7 @@
 #include "dump/dump.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct saei_batches {

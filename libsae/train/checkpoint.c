@@ -73,17 +73,16 @@ static size_t list_arrays(piece *out, sae_trainer *t)
     return sizeof arrays / sizeof arrays[0];
 }
 
-/* XXH3-128 over names and contents. */
+/* XXH3-128 over names and contents, chained. */
 static void checksum(char out[CHECKSUM_TEXT], const piece *pieces, size_t n, const char *data_hash)
 {
-    XXH3_state_t state;
-    XXH3_128bits_reset(&state);
-    XXH3_128bits_update(&state, data_hash, strlen(data_hash));
+    XXH128_hash_t hash = XXH3_128bits(data_hash, strlen(data_hash));
     for (size_t i = 0; i < n; i++) {
-        XXH3_128bits_update(&state, pieces[i].name, strlen(pieces[i].name));
-        XXH3_128bits_update(&state, pieces[i].data, elements(&pieces[i]) * saei_dtype_size(pieces[i].dtype));
+        XXH128_hash_t part[3] = {
+            hash, XXH3_128bits(pieces[i].name, strlen(pieces[i].name)),
+            XXH3_128bits(pieces[i].data, elements(&pieces[i]) * saei_dtype_size(pieces[i].dtype))};
+        hash = XXH3_128bits(part, sizeof part);
     }
-    XXH128_hash_t hash = XXH3_128bits_digest(&state);
     snprintf(out, CHECKSUM_TEXT, "%016" PRIx64 "%016" PRIx64, (uint64_t)hash.high64, (uint64_t)hash.low64);
 }
 
