@@ -16,7 +16,7 @@ typedef struct bootstrap {
     saei_draws draws;
     uint64_t done;
     size_t n_blocks, first_latent, n_latents; /* latents of the present pass */
-    double *table; /* [latents of a pass, resampling->draws] */
+    double *table;                            /* [latents of a pass, resampling->draws] */
     double lower, upper, *low, *high;
 } bootstrap;
 

@@ -10,9 +10,9 @@ typedef struct permutation {
     const saei_effects *effects;
     const saei_resampling *resampling;
     saei_draws draws;
-    uint64_t done;      /* draws before the present group */
-    size_t n_blocks;    /* of the present group */
-    uint32_t *open;     /* latents not settled yet */
+    uint64_t done;   /* draws before the present group */
+    size_t n_blocks; /* of the present group */
+    uint32_t *open;  /* latents not settled yet */
     size_t n_open;
     double *threshold;  /* [F] */
     uint32_t *exceeded; /* [F] */
@@ -21,7 +21,8 @@ typedef struct permutation {
 
 static double observed(const saei_effects *effects, size_t j)
 {
-    double sum = 0, in_y = 1 / (double)effects->n_y, in_x = effects->paired ? in_y : -1 / (double)effects->n_x;
+    double sum = 0, in_y = 1 / (double)effects->n_y,
+           in_x = effects->paired ? in_y : -1 / (double)effects->n_x;
     for (uint64_t i = effects->ptr[j]; i < effects->ptr[j + 1]; i++)
         sum += (effects->unit[i] < effects->n_y ? in_y : in_x) * effects->value[i];
     return sum;
