@@ -12,19 +12,13 @@ typedef struct ranking_column {
     size_t offset; /* of a double in sae_latent_stats */
 } ranking_column;
 
-#define STAT(name)                              \
-    {                                           \
-#name, offsetof(sae_latent_stats, name) \
-    }
-#define CONTRAST(name)                                                                                      \
-    {#name, offsetof(sae_latent_stats, name.estimate)}, {#name "_se", offsetof(sae_latent_stats, name.se)}, \
-        {#name "_low", offsetof(sae_latent_stats, name.low)},                                               \
-        {#name "_high", offsetof(sae_latent_stats, name.high)},                                             \
-        {#name "_effect", offsetof(sae_latent_stats, name.effect)},                                         \
-        {#name "_t", offsetof(sae_latent_stats, name.t)}, {#name "_p", offsetof(sae_latent_stats, name.p)}, \
-    {                                                                                                       \
-#name "_q", offsetof(sae_latent_stats, name.q)                                                      \
-    }
+/* clang-format off */
+#define STAT(name) {#name, offsetof(sae_latent_stats, name)}
+#define FIGURE(name, figure) {#name "_" #figure, offsetof(sae_latent_stats, name.figure)}
+#define CONTRAST(name)                                                                                     \
+    {#name, offsetof(sae_latent_stats, name.estimate)}, FIGURE(name, se), FIGURE(name, low), FIGURE(name, high), \
+        FIGURE(name, effect), FIGURE(name, t), FIGURE(name, p), FIGURE(name, q)
+/* clang-format on */
 
 static const ranking_column columns[] = {
     STAT(score),      STAT(mean_before),  STAT(mean_after), STAT(mean_control), STAT(freq_before),
