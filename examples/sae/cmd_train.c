@@ -245,16 +245,15 @@ static void announce(const train_run *run, const sae_train_options *chosen, uint
     fflush(stdout);
 }
 
-static int stopped(train_run *run, sae_status status, const sae_error *err)
+static int stopped(const train_run *run, sae_status status, const sae_error *err)
 {
     sae_train_metrics m = sae_trainer_metrics(run->trainer);
-    progress_clear(&run->session->progress);
+    int sig = signal_caught();
     if (status != SAE_STOPPED)
         return failed(status, err);
-    int exit_status = train_log_bad(&run->log) ? 1 : failed(status, err);
-    complain("stopped after step %" PRIu64 " of %" PRIu64 "; the same command with --resume continues",
-             m.step, m.steps);
-    return exit_status;
+    complain("%s after step %" PRIu64 " of %" PRIu64 "; the same command with --resume continues",
+             sig != 0 ? strsignal(sig) : "stopped", m.step, m.steps);
+    return sig != 0 ? 128 + sig : 1;
 }
 
 static void print_result(const train_run *run)
@@ -287,7 +286,6 @@ static int finish(train_run *run)
 {
     sae_error err;
     const output_args *output = &run->args->output;
-    progress_clear(&run->session->progress);
     sae_status status = sae_trainer_model(&run->model, run->trainer, &err);
     if (status == SAE_OK)
         status = sae_model_save(run->model, output->output, output->force, &err);
@@ -311,6 +309,7 @@ static int train(train_run *run)
     announce(run, &chosen, step);
     sae_error err = {.status = SAE_OK};
     sae_status status = sae_trainer_run(run->trainer, &err);
+    progress_clear(&run->session->progress);
     exit_status = status == SAE_OK ? finish(run) : stopped(run, status, &err);
     return train_log_close(&run->log) == 0 ? exit_status : 1;
 }
