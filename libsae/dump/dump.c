@@ -72,10 +72,15 @@ sae_context *saei_dump_context(const sae_dump *dump)
 uint64_t saei_dump_block_rows(const sae_dump *dump)
 {
     uint64_t rows = BLOCK_ROWS_MIN;
-    for (size_t i = 0; i < dump->n_shards; i++)
-        if (dump->shards[i].reader != NULL && dump->shards[i].block_rows > rows)
-            rows = dump->shards[i].block_rows;
-    return rows < BLOCK_ROWS_MAX ? rows : BLOCK_ROWS_MAX;
+    for (size_t i = 0; i < dump->n_shards; i++) {
+        const saei_shard *shard = &dump->shards[i];
+        uint64_t chunk = shard->reader != NULL ? shard->array->chunk_rows : 0;
+        if (chunk > BLOCK_ROWS_MAX / shard->rows_per_entry)
+            return BLOCK_ROWS_MAX;
+        if (chunk * shard->rows_per_entry > rows)
+            rows = chunk * shard->rows_per_entry;
+    }
+    return rows;
 }
 
 size_t saei_dump_block_floats(const sae_dump *dump)

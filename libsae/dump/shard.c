@@ -109,6 +109,14 @@ const saei_column *saei_shard_column(const saei_shard *shard, const char *name)
     return NULL;
 }
 
+bool saei_shard_fits_column(const saei_shard *shard, const saei_array_info *array)
+{
+    if (array->rank == 1)
+        return array->shape[0] == shard->rows;
+    return array->rank == 2 && shard->array->rank == 3 && array->shape[0] == shard->array->shape[0] &&
+           array->shape[1] == shard->array->shape[1];
+}
+
 sae_status saei_column_open(saei_column_reader *out, sae_context *context, const saei_shard *shard,
                             const char *name, sae_error *err)
 {
@@ -120,11 +128,8 @@ sae_status saei_column_open(saei_column_reader *out, sae_context *context, const
     sae_status status = saei_reader_open(&out->own, context, column->path, err);
     if (status != SAE_OK)
         return status;
-    if (saei_reader_count(out->own) == 1) {
-        const saei_array_info *array = saei_reader_at(out->own, 0);
-        if (array->rank == 1 && array->shape[0] == shard->rows)
-            return SAE_OK;
-    }
+    if (saei_reader_count(out->own) == 1 && saei_shard_fits_column(shard, saei_reader_at(out->own, 0)))
+        return SAE_OK;
     saei_column_close(out);
     return saei_fail(err, SAE_E_MISMATCH, "%s: changed since the dump was opened", column->path);
 }
@@ -135,12 +140,12 @@ void saei_column_close(saei_column_reader *reader)
     reader->own = NULL;
 }
 
-static sae_status read_array(double *out, const saei_shard *shard, const saei_array_info *array,
-                             uint64_t first, uint64_t count, sae_error *err)
+static sae_status read_array(double *out, const saei_shard *shard, saei_reader *reader,
+                             const saei_array_info *array, uint64_t first, uint64_t count, sae_error *err)
 {
     uint64_t per_entry = array->rank == 1 ? 1 : shard->rows_per_entry;
     assert(first % per_entry == 0 && count % per_entry == 0);
-    return saei_reader_read_f64(out, shard->reader, array, first / per_entry, count / per_entry, err);
+    return saei_reader_read_f64(out, reader, array, first / per_entry, count / per_entry, err);
 }
 
 sae_status saei_column_read(double *out, const saei_column_reader *reader, uint64_t first, uint64_t count,
@@ -151,9 +156,9 @@ sae_status saei_column_read(double *out, const saei_column_reader *reader, uint6
     assert(first <= shard->rows && count <= shard->rows - first);
     switch (column->source) {
     case SAEI_COLUMN_ARRAY:
-        return read_array(out, shard, column->array, first, count, err);
+        return read_array(out, shard, shard->reader, column->array, first, count, err);
     case SAEI_COLUMN_FILE:
-        return saei_reader_read_f64(out, reader->own, saei_reader_at(reader->own, 0), first, count, err);
+        return read_array(out, shard, reader->own, saei_reader_at(reader->own, 0), first, count, err);
     case SAEI_COLUMN_SEQUENCE:
         for (uint64_t i = 0; i < count; i++)
             out[i] = (double)(shard->first_sequence + (first + i) / shard->rows_per_entry);

@@ -55,6 +55,10 @@ sae_status saei_shard_read(float *out, const saei_shard *shard, saei_block_cache
 /* NULL: the shard has no such column. */
 const saei_column *saei_shard_column(const saei_shard *shard, const char *name);
 
+/* Whether the array has one number for each row: [rows], or [sequence, position] beside [sequence, position,
+ * d]. */
+bool saei_shard_fits_column(const saei_shard *shard, const saei_array_info *array);
+
 /* An open column: several reads of one column open its file once. */
 typedef struct saei_column_reader {
     const saei_shard *shard;

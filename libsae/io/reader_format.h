@@ -1,0 +1,35 @@
+/* What a format does to be read through saei_reader: an open function that adds its arrays, and two calls. */
+#ifndef SAEI_READER_FORMAT_H
+#define SAEI_READER_FORMAT_H
+
+#include "io/input_file.h"
+#include "io/reader.h"
+
+typedef struct saei_format {
+    const char *name; /* "HDF5", "npy" … */
+    /* Entries first .. first + count - 1 of an array as stored but little-endian and in C order. The range
+       was checked and holds at least one element. Calls are serialised by the reader. */
+    sae_status (*read)(void *out, void *state, size_t array, uint64_t first, uint64_t count, sae_error *err);
+    void (*close)(void *state);
+} saei_format;
+
+/* Called with the file open and recognised: sets *format and *state (closed by the reader even on failure,
+   once set) and adds the arrays. */
+sae_status saei_npy_open(saei_reader *reader, sae_error *err);
+sae_status saei_hdf5_open(saei_reader *reader, sae_error *err);
+sae_status saei_safetensors_open_reader(saei_reader *reader, sae_error *err);
+
+sae_context *saei_reader_context(const saei_reader *reader);
+const saei_input_file *saei_reader_input(const saei_reader *reader);
+void saei_reader_set_format(saei_reader *reader, const saei_format *format, void *state);
+
+/* Copies *info and its name. SAE_E_FORMAT when its size does not fit 63 bits. */
+sae_status saei_reader_add_array(saei_reader *reader, const saei_array_info *info, sae_error *err);
+sae_status saei_reader_add_attribute(saei_reader *reader, const char *name, const char *value,
+                                     sae_error *err);
+
+/* Elements of one entry: the product of all axes but the first. */
+uint64_t saei_array_entry(const saei_array_info *array);
+uint64_t saei_array_entries(const saei_array_info *array);
+
+#endif
