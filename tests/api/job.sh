@@ -132,6 +132,7 @@ one_line_naming mix.npy
 absent never never.ckpt
 
 # A disk that is full, as a limit on the size of files: an error, and nothing is left.
+: >after.txt
 ls -a >before.txt
 for arguments in "train mix.npy -o full $small" 'encode m1 mix.npy -o full' \
     'rank m1 --before base.npy --after after.npy -o full'; do
