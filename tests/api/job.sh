@@ -57,7 +57,7 @@ expect 1 "$sae" rank m1 --before base.npy --after other.npy -o never.csv
 one_line_naming other.npy 17 16
 expect 1 "$sae" rank m1 --before base.npy --after after.npy --group nothing -o never.csv
 one_line_naming nothing
-expect 1 "$sae" rank m1 --before base.npy --after mix.npy -o never.csv
+expect 1 "$sae" rank m1 --before base.npy --after mix.npy --group prompt_id -o never.csv
 one_line_naming prompt_id
 absent never.csv
 
