@@ -76,7 +76,7 @@ static sae_status run_draws(permutation *run, sae_error *err)
 {
     const saei_resampling *r = run->resampling;
     while (run->done < r->draws && run->n_open > 0) {
-        uint64_t blocks = (r->draws - run->done + SAEI_DRAWS - 1) / SAEI_DRAWS;
+        uint64_t blocks = 1 + (r->draws - run->done - 1) / SAEI_DRAWS;
         run->n_blocks = blocks < run->draws.capacity ? (size_t)blocks : run->draws.capacity;
         saei_draws_make(&run->draws, run->done / SAEI_DRAWS, run->n_blocks);
         size_t tiles = (run->n_open + SAEI_TILE_LATENTS - 1) / SAEI_TILE_LATENTS;

@@ -521,6 +521,29 @@ START_TEST(every_failed_allocation_is_survived)
 }
 END_TEST
 
+START_TEST(memory_limit_is_obeyed)
+{
+    sae_context_options options;
+    sae_context_options_init(&options);
+    options.memory_limit = 200000;
+    sae_context *context;
+    ck_assert_int_eq(sae_context_new(&context, &options, NULL), SAE_OK);
+    sae_model *model = toy_identity(context, D, D);
+    static plant before, after;
+    plant_dump(&before, context, 1, 4, 0, 0);
+    plant_dump(&after, context, 2, 7, 1, 0);
+    sae_rank_options rank_options;
+    sae_rank_options_init(&rank_options);
+    rank_options.bootstrap = SIZE_MAX;
+    expect(SAE_E_MEMORY, "memory limit", model, before.dump, after.dump, &rank_options);
+    sae_dump_free(before.dump);
+    sae_dump_free(after.dump);
+    sae_model_free(model);
+    ck_assert_uint_eq(sae_context_memory_used(context), 0);
+    sae_context_free(context);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ranking");
@@ -534,6 +557,7 @@ int main(void)
     tcase_add_test(tests, poor_fit_is_told);
     tcase_add_test(tests, bad_requests_are_refused);
     tcase_add_test(tests, every_failed_allocation_is_survived);
+    tcase_add_test(tests, memory_limit_is_obeyed);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
