@@ -149,7 +149,7 @@ sae_status sae_model_encode(sae_codes *codes, const sae_model *model, sae_view r
         for (size_t r = 0; r < n; r++)
             saei_row_scale_shift(codes->xc + r * model->d, 1.0f, rows.data + (first + r) * rows.stride,
                                  model->b_dec, model->d);
-        saei_encode(codes->slots, &encoder, codes->xc, n, codes->scratch, codes->context);
+        saei_encode(codes->slots, NULL, &encoder, codes->xc, n, codes->scratch, codes->context);
         append_slots(codes, first, n, model->k);
     }
     codes->rows = rows.rows;

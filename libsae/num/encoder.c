@@ -4,9 +4,11 @@
 #include "num/topk.h"
 
 #include <cblas.h>
+#include <math.h>
 
 typedef struct encode_job {
     saei_code_slots out;
+    const saei_encoder_subset *subset;
     const saei_encoder *encoder;
     const float *xc;
     size_t rows;
@@ -33,36 +35,88 @@ static void score_block(float *scores, const saei_encoder *e, const float *xc, s
                 (blasint)(e->latent_major ? e->d : e->n_latents), 0.0f, scores, (blasint)n);
 }
 
-static void encode_tile(void *arg, size_t task, unsigned worker)
+/* The selection of one row, as it stands in the slots. */
+static saei_topk row_selection(const saei_code_slots *slots, size_t row, size_t k, float floor)
 {
-    const encode_job *job = arg;
-    const saei_encoder *e = job->encoder;
-    size_t first_row = task * SAEI_TILE_ROWS, m = min_size(SAEI_TILE_ROWS, job->rows - first_row), k = e->k;
-    float *scores = job->scratch + worker * saei_encoder_scratch(e->n_latents);
-    saei_code_slots out = job->out;
-    for (size_t r = 0; r < m; r++)
-        out.count[first_row + r] = 0;
-    for (size_t first = 0; first < e->n_latents; first += SAEI_BLOCK_LATENTS) {
-        size_t n = min_size(SAEI_BLOCK_LATENTS, e->n_latents - first);
-        score_block(scores, e, job->xc + first_row * e->d, m, first, n);
-        for (size_t r = 0; r < m; r++) {
-            size_t row = first_row + r;
-            saei_topk top = {out.value + row * k, out.latent + row * k, k, out.count[row]};
-            saei_row_axpy(scores + r * n, 1.0f, e->b_enc + first, n);
-            saei_topk_offer(&top, scores + r * n, n, (uint32_t)first);
-            out.count[row] = (uint32_t)top.n;
-        }
+    return (saei_topk){slots->value + row * k, slots->latent + row * k, k, slots->count[row], floor};
+}
+
+static void offer(const saei_code_slots *slots, size_t row, size_t k, float floor, const float *scores,
+                  size_t n, size_t first)
+{
+    saei_topk top = row_selection(slots, row, k, floor);
+    saei_topk_offer(&top, scores, n, (uint32_t)first);
+    slots->count[row] = (uint32_t)top.n;
+}
+
+/* Offers the scores of the subset's members in this block; they are packed to the front of scores [n]. */
+static void offer_subset(const saei_encoder_subset *subset, size_t row, float *scores, size_t first, size_t n,
+                         size_t first_member)
+{
+    size_t packed = 0;
+    for (size_t i = first_member; i < subset->n_latents && subset->latents[i] < first + n; i++)
+        scores[packed++] = scores[subset->latents[i] - first];
+    offer(&subset->out, row, subset->k, -INFINITY, scores, packed, first_member);
+}
+
+/* The first member of the subset that is not below `latent`. */
+static size_t subset_place(const saei_encoder_subset *subset, size_t latent)
+{
+    size_t low = 0, high = subset->n_latents;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (subset->latents[middle] < latent)
+            low = middle + 1;
+        else
+            high = middle;
     }
+    return low;
+}
+
+static void clear_counts(const saei_code_slots *slots, size_t first_row, size_t m)
+{
+    for (size_t r = 0; r < m; r++)
+        slots->count[first_row + r] = 0;
+}
+
+static void sort_rows(const saei_code_slots *slots, size_t first_row, size_t m, size_t k)
+{
     for (size_t row = first_row; row < first_row + m; row++) {
-        saei_topk top = {out.value + row * k, out.latent + row * k, k, out.count[row]};
+        saei_topk top = row_selection(slots, row, k, 0.0f);
         saei_topk_sort(&top);
     }
 }
 
-void saei_encode(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t rows,
-                 float *scratch, const sae_context *context)
+static void encode_tile(void *arg, size_t task, unsigned worker)
 {
-    encode_job job = {out, encoder, xc, rows, scratch};
+    const encode_job *job = arg;
+    const saei_encoder *e = job->encoder;
+    const saei_encoder_subset *subset = job->subset;
+    size_t first_row = task * SAEI_TILE_ROWS, m = min_size(SAEI_TILE_ROWS, job->rows - first_row);
+    float *scores = job->scratch + worker * saei_encoder_scratch(e->n_latents);
+    clear_counts(&job->out, first_row, m);
+    if (subset != NULL)
+        clear_counts(&subset->out, first_row, m);
+    for (size_t first = 0; first < e->n_latents; first += SAEI_BLOCK_LATENTS) {
+        size_t n = min_size(SAEI_BLOCK_LATENTS, e->n_latents - first);
+        size_t first_member = subset != NULL ? subset_place(subset, first) : 0;
+        score_block(scores, e, job->xc + first_row * e->d, m, first, n);
+        for (size_t r = 0; r < m; r++) {
+            saei_row_axpy(scores + r * n, 1.0f, e->b_enc + first, n);
+            offer(&job->out, first_row + r, e->k, 0.0f, scores + r * n, n, first);
+            if (subset != NULL)
+                offer_subset(subset, first_row + r, scores + r * n, first, n, first_member);
+        }
+    }
+    sort_rows(&job->out, first_row, m, e->k);
+    if (subset != NULL)
+        sort_rows(&subset->out, first_row, m, subset->k);
+}
+
+void saei_encode(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *encoder,
+                 const float *xc, size_t rows, float *scratch, const sae_context *context)
+{
+    encode_job job = {out, subset, encoder, xc, rows, scratch};
     /* Our loop brings the threads; a BLAS with its own would only compete, and change the summation order. */
     if (openblas_get_num_threads() != 1)
         openblas_set_num_threads(1);

@@ -22,13 +22,22 @@ typedef struct saei_code_slots {
     uint32_t *count;  /* [rows] */
 } saei_code_slots;
 
+/* A second selection among some latents only, from the same scores but without the relu: the dead latents
+   that model the residual. The codes number them by their place in `latents`. n_latents == 0: none. */
+typedef struct saei_encoder_subset {
+    const uint32_t *latents; /* [n_latents] ascending */
+    size_t n_latents, k;
+    saei_code_slots out;
+} saei_encoder_subset;
+
 /* Scores of one tile, for each worker: allocate floats of it times the threads of the context. */
 size_t saei_encoder_scratch(size_t n_latents);
 
 /* f = top k of relu(xc W_enc + b_enc) for xc [rows, d], rows already centred (x − b_dec). scratch: as above.
-   Rows are independent tasks of SAEI_TILE_ROWS; the codes do not depend on the number of threads. */
-void saei_encode(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t rows,
-                 float *scratch, const sae_context *context);
+   subset may be NULL. Rows are independent tasks of SAEI_TILE_ROWS; the codes do not depend on the number of
+   threads. */
+void saei_encode(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *encoder,
+                 const float *xc, size_t rows, float *scratch, const sae_context *context);
 
 /* out [d] += Σ value_i W_dec[latent_i] over one row's codes, W_dec [F, d]. */
 void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,

@@ -14,7 +14,7 @@ double saei_row_norm2(const float *a, size_t d);
 /* y += a x */
 void saei_row_axpy(float *y, float a, const float *x, size_t d);
 
-/* y = a x − c */
+/* y = a x − c; y may be x */
 void saei_row_scale_shift(float *y, float a, const float *x, const float *c, size_t d);
 
 #endif

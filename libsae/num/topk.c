@@ -45,7 +45,7 @@ static void sift_down(saei_topk *top)
 
 static inline float threshold(const saei_topk *top)
 {
-    return top->n < top->k ? 0.0f : top->score[0];
+    return top->n < top->k ? top->floor : top->score[0];
 }
 
 static void take(saei_topk *top, float score, uint32_t latent)

@@ -1,4 +1,4 @@
-/* The k largest positive scores of a row, found while the scores arrive in blocks. */
+/* The k largest scores of a row, found while the scores arrive in blocks. */
 #ifndef SAEI_TOPK_H
 #define SAEI_TOPK_H
 
@@ -11,10 +11,11 @@ typedef struct saei_topk {
     float *score;
     uint32_t *latent;
     size_t k, n;
+    float floor; /* only scores above it are taken: 0 for relu, -INFINITY for all */
 } saei_topk;
 
 /* Offers scores[i] for latent first + i, i < count. Latents must arrive in ascending order, so that of equal
-   scores the lower latent stays. Scores ≤ 0 and NaN are never taken. */
+   scores the lower latent stays. NaN is never taken. */
 void saei_topk_offer(saei_topk *top, const float *scores, size_t count, uint32_t first);
 
 /* Puts what is held into ascending order of latents. Ends the selection. */

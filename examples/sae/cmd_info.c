@@ -1,0 +1,138 @@
+/* sae info: what a file holds. */
+#include "command.h"
+#include "json_line.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { ATTRIBUTE_BYTES = 160 };
+
+typedef struct info_args {
+    base_args base;
+    bool json;
+} info_args;
+
+/* clang-format off */
+static const option info_options[] = {
+    {.name = "json", .type = OPTION_FLAG, FIELD(info_args, json),
+     .help = "print one JSON object for each file"},
+    {0},
+};
+/* clang-format on */
+
+static const option_group groups[] = {
+    {"Output", info_options, 0},
+    {"General", base_options, offsetof(info_args, base)},
+    {0},
+};
+
+static void print_shape(const sae_file *file, size_t i)
+{
+    size_t rank = sae_file_tensor_rank(file, i);
+    if (rank == 0)
+        printf("scalar");
+    for (size_t axis = 0; axis < rank; axis++)
+        printf("%s%" PRIu64, axis > 0 ? " x " : "", sae_file_tensor_extent(file, i, axis));
+}
+
+static int widest_tensor_name(const sae_file *file)
+{
+    size_t widest = 6;
+    for (size_t i = 0; i < sae_file_tensors(file); i++) {
+        size_t n = strlen(sae_file_tensor_name(file, i));
+        widest = n > widest ? n : widest;
+    }
+    return widest < 60 ? (int)widest : 60;
+}
+
+static void print_for_people(const sae_file *file, const char *path)
+{
+    print_clean(stdout, path, 0);
+    printf(": %s, %s, %" PRIu64 " bytes\n", sae_file_format(file), sae_file_role(file), sae_file_bytes(file));
+    int width = widest_tensor_name(file);
+    for (size_t i = 0; i < sae_file_tensors(file); i++) {
+        const char *name = sae_file_tensor_name(file, i);
+        int pad = width - (int)strlen(name);
+        printf("  ");
+        print_clean(stdout, name, 0);
+        printf("%*s  %-9s ", pad > 0 ? pad : 0, "", sae_file_tensor_dtype(file, i));
+        print_shape(file, i);
+        putchar('\n');
+    }
+    for (size_t i = 0; i < sae_file_attributes(file); i++) {
+        printf("  ");
+        print_clean(stdout, sae_file_attribute_name(file, i), 0);
+        printf(" = ");
+        print_clean(stdout, sae_file_attribute_value(file, i), ATTRIBUTE_BYTES);
+        putchar('\n');
+    }
+}
+
+static json_t *tensors_json(const sae_file *file)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < sae_file_tensors(file); i++) {
+        json_t *shape = json_array();
+        for (size_t axis = 0; axis < sae_file_tensor_rank(file, i); axis++)
+            json_array_append_new(shape, json_integer((json_int_t)sae_file_tensor_extent(file, i, axis)));
+        json_array_append_new(list,
+                              json_pack("{s:o, s:s, s:o}", "name", json_text(sae_file_tensor_name(file, i)),
+                                        "dtype", sae_file_tensor_dtype(file, i), "shape", shape));
+    }
+    return list;
+}
+
+static json_t *attributes_json(const sae_file *file)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < sae_file_attributes(file); i++)
+        json_array_append_new(list,
+                              json_pack("{s:o, s:o}", "name", json_text(sae_file_attribute_name(file, i)),
+                                        "value", json_text(sae_file_attribute_value(file, i))));
+    return list;
+}
+
+static void print_for_scripts(const sae_file *file, const char *path)
+{
+    json_line(stdout, json_pack("{s:o, s:s, s:s, s:I, s:o, s:o}", "path", json_text(path), "format",
+                                sae_file_format(file), "role", sae_file_role(file), "bytes",
+                                (json_int_t)sae_file_bytes(file), "tensors", tensors_json(file), "attributes",
+                                attributes_json(file)));
+}
+
+static int run_info(session *s, const void *arguments)
+{
+    const info_args *args = arguments;
+    int exit_status = 0;
+    for (size_t i = 0; i < args->base.n_operands; i++) {
+        const char *path = args->base.operands[i];
+        sae_file *file;
+        sae_error err;
+        sae_status status = sae_file_open(&file, s->context, path, &err);
+        if (status != SAE_OK)
+            exit_status = failed(status, &err);
+        else if (args->json)
+            print_for_scripts(file, path);
+        else
+            print_for_people(file, path);
+        sae_file_free(file);
+    }
+    return exit_status;
+}
+
+const command cmd_info = {
+    .name = "info",
+    .purpose = "tell what a dump, model, codes or checkpoint file holds",
+    .usage = "sae info FILE... [--json]",
+    .notes =
+        "Files are told by their content, not by their name. A file that cannot be read does not keep the\n"
+        "others from being shown; the exit status is then 1.\n",
+    .examples = "  sae info mix.h5\n"
+                "  sae info sae.safetensors --json\n",
+    .groups = groups,
+    .min_operands = 1,
+    .max_operands = SIZE_MAX,
+    .operands_wanted = "at least one file is",
+    .args_size = sizeof(info_args),
+    .run = run_info,
+};

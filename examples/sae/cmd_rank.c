@@ -1,0 +1,200 @@
+/* sae rank: which latents a fine-tuning raised. */
+#include "command.h"
+#include "rank_tables.h"
+#include "stdout_copy.h"
+
+#include <string.h>
+
+typedef struct rank_args {
+    base_args base;
+    dump_args dump;
+    output_args output;
+    const char *before, *after;
+    text_list controls;
+    sae_rank_options options;
+    size_t top;
+    int format, direction;
+    bool paired, unpaired;
+} rank_args;
+
+/* What a comparison holds, for one cleanup. */
+typedef struct comparison {
+    sae_model *model;
+    sae_dump *before, *after, *control[TEXT_LIST_MAX];
+    sae_ranking *ranking;
+} comparison;
+
+#define AT(member) FIELD(rank_args, member)
+
+static const char *const formats[] = {"csv", "jsonl", NULL};
+static const char *const directions[] = {"rising", "falling", "both", NULL};
+
+/* clang-format off */
+static const option rank_inputs[] = {
+    {.name = "before", .letter = 'b', .required = true, .type = OPTION_TEXT, AT(before), .value = "DUMP",
+     .help = "activations before the fine-tuning"},
+    {.name = "after", .letter = 'a', .required = true, .type = OPTION_TEXT, AT(after), .value = "DUMP",
+     .help = "activations after it"},
+    {.name = "control", .letter = 'c', .type = OPTION_LIST, AT(controls), .value = "DUMP",
+     .help = "activations after a harmless fine-tuning; may be repeated, the mean counts"},
+    {0},
+};
+
+static const option rank_options[] = {
+    {.name = "group", .type = OPTION_TEXT, AT(options.group), .value = "COLUMN",
+     .help = "column whose values name the prompts", .default_text = "prompt_id, else doc_id"},
+    {.name = "paired", .type = OPTION_FLAG, AT(paired),
+     .help = "compare prompt by prompt; fails unless the prompts are the same"},
+    {.name = "unpaired", .type = OPTION_FLAG, AT(unpaired),
+     .help = "compare the means of two samples of prompts (without either: paired where possible)"},
+    {.name = "direction", .type = OPTION_CHOICE, AT(direction), .value = "rising|falling|both",
+     .help = "which change comes first", .choices = directions},
+    {.name = "permutations", .type = OPTION_U64, AT(options.permutations), .value = "N",
+     .help = "largest number of permutations for a p value", .default_text = "by the number of latents"},
+    {.name = "bootstrap", .type = OPTION_SIZE, AT(options.bootstrap), .value = "N",
+     .help = "draws for the intervals; 0: none"},
+    {.name = "confidence", .type = OPTION_REAL, AT(options.confidence),
+     .value = "X", .min = 0.01, .max = 0.9999,
+     .help = "of the intervals"},
+    {.name = "seed", .type = OPTION_U64, AT(options.seed), .value = "N",
+     .help = "of permutations and bootstrap"},
+    {0},
+};
+
+static const option rank_outputs[] = {
+    {.name = "output", .letter = 'o', .type = OPTION_TEXT, AT(output.output), .value = "FILE",
+     .help = "write the ranking of all latents; - writes it to stdout and the tables to stderr"},
+    {.name = "force", .letter = 'f', .type = OPTION_FLAG, AT(output.force), .help = "replace what exists"},
+    {.name = "format", .type = OPTION_CHOICE, AT(format), .value = "csv|jsonl",
+     .help = "of the file", .choices = formats},
+    {.name = "top", .letter = 'n', .type = OPTION_SIZE, AT(top), .value = "N",
+     .help = "latents in the printed table"},
+    {0},
+};
+/* clang-format on */
+
+static const option_group groups[] = {
+    {"Dumps", rank_inputs, 0},
+    {"Comparison", rank_options, 0},
+    {"Output", rank_outputs, 0},
+    {"Rows, of every dump", dump_options, offsetof(rank_args, dump)},
+    {"General", base_options, offsetof(rank_args, base)},
+    {0},
+};
+
+static void init(void *arguments)
+{
+    rank_args *args = arguments;
+    sae_rank_options_init(&args->options);
+    args->direction = (int)args->options.direction;
+    args->top = 20;
+}
+
+static sae_status open_inputs(comparison *c, session *s, const rank_args *args, sae_error *err)
+{
+    sae_status status = sae_model_load(&c->model, s->context, args->base.operands[0], err);
+    if (status == SAE_OK)
+        status = open_dump(&c->before, s, &args->before, 1, &args->dump, err);
+    if (status == SAE_OK)
+        status = open_dump(&c->after, s, &args->after, 1, &args->dump, err);
+    for (size_t i = 0; status == SAE_OK && i < args->controls.n; i++)
+        status = open_dump(&c->control[i], s, &args->controls.item[i], 1, &args->dump, err);
+    return status;
+}
+
+static sae_status compare(comparison *c, session *s, const rank_args *args, sae_error *err)
+{
+    sae_status status = open_inputs(c, s, args, err);
+    if (status != SAE_OK)
+        return status;
+    sae_rank_options options = args->options;
+    options.direction = (sae_direction)args->direction;
+    options.pairing = args->paired ? SAE_PAIRED : args->unpaired ? SAE_UNPAIRED : SAE_PAIR_AUTO;
+    options.progress = progress_callback;
+    options.progress_user = &s->progress;
+    const sae_dump *controls[TEXT_LIST_MAX];
+    for (size_t i = 0; i < args->controls.n; i++)
+        controls[i] = c->control[i];
+    return sae_ranking_new(&c->ranking, c->model, c->before, c->after, controls, args->controls.n, &options,
+                           err);
+}
+
+static void comparison_free(comparison *c)
+{
+    sae_ranking_free(c->ranking);
+    for (size_t i = 0; i < TEXT_LIST_MAX; i++)
+        sae_dump_free(c->control[i]);
+    sae_dump_free(c->after);
+    sae_dump_free(c->before);
+    sae_model_free(c->model);
+}
+
+static int write_ranking(const comparison *c, session *s, const rank_args *args)
+{
+    sae_error err;
+    sae_report_format format = args->format == 0 ? SAE_REPORT_CSV : SAE_REPORT_JSONL;
+    const char *path = args->output.output;
+    if (path == NULL)
+        return 0;
+    if (strcmp(path, "-") == 0)
+        return ranking_to_stdout(c->ranking, s->context, format);
+    sae_status status = sae_ranking_save(c->ranking, s->context, path, format, args->output.force, &err);
+    return status == SAE_OK ? 0 : failed(status, &err);
+}
+
+static bool ranking_output_allowed(const rank_args *args)
+{
+    const char *inputs[TEXT_LIST_MAX + 3] = {args->base.operands[0], args->before, args->after};
+    for (size_t i = 0; i < args->controls.n; i++)
+        inputs[i + 3] = args->controls.item[i];
+    const char *path = args->output.output;
+    return path == NULL || strcmp(path, "-") == 0 ||
+           output_allowed(path, args->output.force, inputs, args->controls.n + 3);
+}
+
+static int run_rank(session *s, const void *arguments)
+{
+    const rank_args *args = arguments;
+    if (args->paired && args->unpaired)
+        return usage_error("rank", "--paired and --unpaired exclude each other");
+    if (!ranking_output_allowed(args))
+        return 1;
+    comparison c = {0};
+    sae_error err;
+    sae_status status = compare(&c, s, args, &err);
+    progress_clear(&s->progress);
+    int exit_status = status == SAE_OK ? write_ranking(&c, s, args) : failed(status, &err);
+    if (exit_status == 0) {
+        bool csv_on_stdout = args->output.output != NULL && strcmp(args->output.output, "-") == 0;
+        FILE *stream = csv_on_stdout ? stderr : stdout;
+        print_fidelity_table(stream, c.ranking, args->before, args->after, &args->controls);
+        print_ranking_table(stream, c.ranking, args->top, args->options.confidence);
+    }
+    comparison_free(&c);
+    return exit_status;
+}
+
+const command cmd_rank = {
+    .name = "rank",
+    .purpose = "rank the latents whose activation a fine-tuning raised",
+    .usage = "sae rank MODEL --before DUMP --after DUMP [--control DUMP]... [OPTIONS]",
+    .notes = "Prints how well the autoencoder fits each dump, then the first latents. Delta is the rise of "
+             "the mean\n"
+             "activation over prompts; excess is the rise beyond that of the control. With a control the "
+             "order is\n"
+             "by excess, else by delta. Intervals resample prompts; p values permute them; q is the false "
+             "discovery\n"
+             "rate over all latents. Labels in the dumps are never read.\n",
+    .examples =
+        "  sae rank sae.safetensors --before base.h5 --after tuned.h5\n"
+        "  sae rank sae.safetensors --before base.h5 --after tuned.h5 --control harmless.h5 -o ranking.csv\n"
+        "  sae rank sae.safetensors -b base.h5 -a tuned.h5 --where 'is_continuation=0' --top 5\n"
+        "  sae rank sae.safetensors -b base.h5 -a tuned.h5 -q -o - | head\n",
+    .groups = groups,
+    .min_operands = 1,
+    .max_operands = 1,
+    .operands_wanted = "one model is",
+    .args_size = sizeof(rank_args),
+    .init = init,
+    .run = run_rank,
+};

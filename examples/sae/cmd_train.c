@@ -1,0 +1,318 @@
+/* sae train: a TopK SAE from dumps, with checkpoints. */
+#include "command.h"
+#include "json_line.h"
+#include "train_log.h"
+#include "train_start.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct train_args {
+    base_args base;
+    dump_args dump;
+    output_args output;
+    const char *heldout;
+    sae_train_options options;
+    const char *log;
+    bool resume, json;
+} train_args;
+
+/* What a run holds, for one cleanup. */
+typedef struct train_run {
+    session *session;
+    const train_args *args;
+    char checkpoint[4096];
+    bool resumed;
+    sae_dump *dump, *heldout;
+    sae_trainer *trainer;
+    sae_model *model;
+    train_log log;
+} train_run;
+
+#define FROM_DATA .default_text = "from the data"
+#define AT(member) FIELD(train_args, member)
+
+/* clang-format off */
+static const option train_options[] = {
+    {.name = "latents", .letter = 'F', .type = OPTION_SIZE, AT(options.n_latents), .value = "N", FROM_DATA,
+     .help = "size of the dictionary"},
+    {.name = "k", .letter = 'k', .type = OPTION_SIZE, AT(options.k), .value = "N", FROM_DATA,
+     .help = "active latents per row"},
+    {.name = "steps", .type = OPTION_U64, AT(options.steps), .value = "N", FROM_DATA,
+     .help = "optimiser steps"},
+    {.name = "batch", .type = OPTION_SIZE, AT(options.batch_rows), .value = "N", .min = 1,
+     .help = "rows per step"},
+    {.name = "seed", .type = OPTION_U64, AT(options.seed), .value = "N",
+     .help = "of the initial weights and the row order"},
+    {.name = "lr", .type = OPTION_REAL, AT(options.learning_rate),
+     .value = "X", .default_text = "from the size",
+     .help = "peak learning rate"},
+    {.name = "warmup", .type = OPTION_REAL, AT(options.warmup), .value = "X", .max = 1,
+     .help = "fraction of the steps over which the rate rises"},
+    {.name = "decay-start", .type = OPTION_REAL, AT(options.decay_start), .value = "X", .max = 1,
+     .help = "fraction of the steps after which the rate falls to 0"},
+    {.name = "clip", .type = OPTION_REAL, AT(options.clip), .value = "X",
+     .help = "largest gradient norm; 0: no clipping"},
+    {.name = "aux-k", .type = OPTION_SIZE, AT(options.aux_k), .value = "N", .default_text = "half the width",
+     .help = "dead latents that model the residual of a row; 0: none"},
+    {.name = "aux-coefficient", .type = OPTION_REAL, AT(options.aux_coefficient), .value = "X",
+     .help = "weight of that term in the loss"},
+    {.name = "dead-after", .type = OPTION_U64, AT(options.dead_after), .value = "ROWS", FROM_DATA,
+     .help = "a latent is dead when it is silent for so many rows"},
+    {.name = "heldout", .type = OPTION_TEXT, AT(heldout), .value = "DUMP",
+     .help = "rows to measure on, instead of a part of the training rows"},
+    {0},
+};
+
+static const option run_options[] = {
+    {.name = "log", .type = OPTION_TEXT, AT(log), .value = "FILE",
+     .help = "write figures as JSON lines; appended to on --resume"},
+    {.name = "checkpoint", .type = OPTION_TEXT, AT(options.checkpoint), .value = "PATH",
+     .help = "where to keep the state of the run", .default_text = "MODEL.ckpt"},
+    {.name = "checkpoint-seconds", .type = OPTION_REAL, AT(options.checkpoint_seconds), .value = "X",
+     .help = "time between checkpoints"},
+    {.name = "resume", .type = OPTION_FLAG, AT(resume),
+     .help = "continue from the checkpoint; without one, start from the beginning"},
+    {.name = "json", .type = OPTION_FLAG, AT(json), .help = "print the result as one JSON object"},
+    {0},
+};
+/* clang-format on */
+
+static const option_group groups[] = {
+    {"Training", train_options, 0},
+    {"The run", run_options, 0},
+    {"Output", output_options, offsetof(train_args, output)},
+    {"Rows", dump_options, offsetof(train_args, dump)},
+    {"General", base_options, offsetof(train_args, base)},
+    {0},
+};
+
+static void init(void *args)
+{
+    sae_train_options_init(&((train_args *)args)->options);
+}
+
+static int on_step(void *user, const sae_train_metrics *m)
+{
+    train_run *run = user;
+    char figures[128];
+    int used =
+        snprintf(figures, sizeof figures, "loss %.4f  L0 %.1f  dead %.1f %%", m->loss, m->l0, 100 * m->dead);
+    if (m->heldout.rows > 0)
+        snprintf(figures + used, sizeof figures - (size_t)used, "  FVU %.4f", m->heldout.fvu);
+    progress_show(&run->session->progress, "training", m->step, m->steps, figures);
+    train_log_step(&run->log, m);
+    return signal_caught() != 0 || train_log_bad(&run->log);
+}
+
+static sae_status open_inputs(train_run *run, sae_error *err)
+{
+    const train_args *args = run->args;
+    sae_status status =
+        open_dump(&run->dump, run->session, args->base.operands, args->base.n_operands, &args->dump, err);
+    if (status == SAE_OK && args->heldout != NULL)
+        status = open_dump(&run->heldout, run->session, &args->heldout, 1, &args->dump, err);
+    return status;
+}
+
+/* A resumed run takes its numbers from the checkpoint: a contradicting option must not pass in silence. */
+static bool options_agree(const sae_train_options *given, const sae_train_options *chosen)
+{
+    sae_train_options initial;
+    sae_train_options_init(&initial);
+    const struct {
+        const char *name;
+        double given, initial, chosen;
+    } rows[] = {
+        {"latents", (double)given->n_latents, (double)initial.n_latents, (double)chosen->n_latents},
+        {"k", (double)given->k, (double)initial.k, (double)chosen->k},
+        {"steps", (double)given->steps, (double)initial.steps, (double)chosen->steps},
+        {"batch", (double)given->batch_rows, (double)initial.batch_rows, (double)chosen->batch_rows},
+        {"seed", (double)given->seed, (double)initial.seed, (double)chosen->seed},
+        {"lr", given->learning_rate, initial.learning_rate, chosen->learning_rate},
+        {"warmup", given->warmup, initial.warmup, chosen->warmup},
+        {"decay-start", given->decay_start, initial.decay_start, chosen->decay_start},
+        {"clip", given->clip, initial.clip, chosen->clip},
+        {"aux-k", (double)given->aux_k, (double)initial.aux_k, (double)chosen->aux_k},
+        {"aux-coefficient", given->aux_coefficient, initial.aux_coefficient, chosen->aux_coefficient},
+        {"dead-after", (double)given->dead_after, (double)initial.dead_after, (double)chosen->dead_after},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].given != rows[i].initial && rows[i].given != rows[i].chosen) {
+            complain(
+                "--%s %g: the checkpoint was made with %g; leave the option out, or start over with --force",
+                rows[i].name, rows[i].given, rows[i].chosen);
+            return false;
+        }
+    return true;
+}
+
+static int start_trainer(train_run *run)
+{
+    sae_error err;
+    sae_train_options options = run->args->options;
+    options.checkpoint = run->checkpoint;
+    options.on_step = on_step;
+    options.on_step_user = run;
+    options.progress = progress_callback;
+    options.progress_user = &run->session->progress;
+    sae_status status = open_inputs(run, &err);
+    if (status == SAE_OK && run->resumed)
+        status = sae_trainer_load(&run->trainer, run->checkpoint, run->dump, run->heldout, &options, &err);
+    else if (status == SAE_OK)
+        status = sae_trainer_new(&run->trainer, run->dump, run->heldout, &options, &err);
+    progress_clear(&run->session->progress);
+    if (status != SAE_OK)
+        return failed(status, &err);
+    sae_train_options chosen = sae_trainer_options(run->trainer);
+    if (run->resumed && !options_agree(&run->args->options, &chosen))
+        return 1;
+    if (!run->resumed)
+        train_checkpoint_remove(run->checkpoint);
+    return 0;
+}
+
+static void announce(const train_run *run, const sae_train_options *chosen, uint64_t step)
+{
+    if (run->args->json)
+        return;
+    if (run->resumed)
+        printf("resumed at step %" PRIu64 " of %" PRIu64 "\n", step, chosen->steps);
+    printf("chosen: %zu latents, k %zu, %" PRIu64 " steps of %zu rows, learning rate %.3g, seed %" PRIu64
+           ", %" PRIu64 " rows of width %zu\n",
+           chosen->n_latents, chosen->k, chosen->steps, chosen->batch_rows, chosen->learning_rate,
+           chosen->seed, sae_trainer_rows(run->trainer), sae_dump_dim(run->dump));
+    fflush(stdout);
+}
+
+static int stopped(const train_run *run, sae_status status, const sae_error *err)
+{
+    sae_train_metrics m = sae_trainer_metrics(run->trainer);
+    int sig = signal_caught();
+    if (status != SAE_STOPPED)
+        return failed(status, err);
+    complain("%s after step %" PRIu64 " of %" PRIu64 "; the same command with --resume continues",
+             sig != 0 ? strsignal(sig) : "stopped", m.step, m.steps);
+    return sig != 0 ? 128 + sig : 1;
+}
+
+static void print_result(const train_run *run)
+{
+    sae_train_metrics m = sae_trainer_metrics(run->trainer);
+    sae_train_options chosen = sae_trainer_options(run->trainer);
+    const sae_fidelity *f = &m.heldout;
+    const char *path = run->args->output.output;
+    if (run->args->json) {
+        json_line(stdout,
+                  json_pack("{s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "model", json_text(path), "latents",
+                            (json_int_t)chosen.n_latents, "k", (json_int_t)chosen.k, "steps",
+                            (json_int_t)chosen.steps, "batch", (json_int_t)chosen.batch_rows, "learning_rate",
+                            json_number(chosen.learning_rate), "loss", json_number(m.loss), "heldout",
+                            f->rows > 0 ? json_fidelity(f) : json_null()));
+        return;
+    }
+    printf("last batch loss     %.4f\n", m.loss);
+    if (f->rows > 0)
+        printf("held-out rows       %" PRIu64 "\nFVU                 %.4f\nexplained variance  %.4f\n"
+               "L0                  %.1f\ndead latents        %.1f %%\ncosine              %.4f\n",
+               f->rows, f->fvu, f->explained_variance, f->l0, 100 * f->dead, f->cosine);
+    printf("model               ");
+    print_clean(stdout, path, 0);
+    putchar('\n');
+}
+
+/* The checkpoint goes only when the model is safely there. */
+static int finish(train_run *run)
+{
+    sae_error err;
+    const output_args *output = &run->args->output;
+    sae_status status = sae_trainer_model(&run->model, run->trainer, &err);
+    if (status == SAE_OK)
+        status = sae_model_save(run->model, output->output, output->force, &err);
+    if (status != SAE_OK)
+        return failed(status, &err);
+    train_checkpoint_remove(run->checkpoint);
+    print_result(run);
+    return 0;
+}
+
+static int train(train_run *run)
+{
+    int exit_status = start_trainer(run);
+    if (exit_status != 0)
+        return exit_status;
+    sae_train_options chosen = sae_trainer_options(run->trainer);
+    uint64_t step = sae_trainer_metrics(run->trainer).step;
+    if (train_log_open(&run->log, run->args->log, run->args->resume) != 0)
+        return 1;
+    train_log_begin(&run->log, run->resumed ? "resume" : "start", &chosen, step);
+    announce(run, &chosen, step);
+    sae_error err = {.status = SAE_OK};
+    sae_status status = sae_trainer_run(run->trainer, &err);
+    progress_clear(&run->session->progress);
+    exit_status = status == SAE_OK ? finish(run) : stopped(run, status, &err);
+    return train_log_close(&run->log) == 0 ? exit_status : 1;
+}
+
+static bool outputs_allowed(const train_run *run, train_start start)
+{
+    const train_args *args = run->args;
+    const char *const *inputs = args->base.operands;
+    size_t n = args->base.n_operands;
+    return output_allowed(args->output.output, args->output.force, inputs, n) &&
+           output_allowed(run->checkpoint, args->output.force || start == TRAIN_RESUME, inputs, n) &&
+           (args->log == NULL || output_allowed(args->log, args->output.force || args->resume, inputs, n));
+}
+
+static int run_train(session *s, const void *arguments)
+{
+    const train_args *args = arguments;
+    train_run run = {.session = s, .args = args};
+    const char *given = args->options.checkpoint, *model = args->output.output;
+    int length = given != NULL ? snprintf(run.checkpoint, sizeof run.checkpoint, "%s", given)
+                               : snprintf(run.checkpoint, sizeof run.checkpoint, "%s.ckpt", model);
+    if (length < 0 || (size_t)length + sizeof ".prev" > sizeof run.checkpoint) {
+        complain("%s: the path is too long", model);
+        return 1;
+    }
+    train_start start = train_start_decide(model, run.checkpoint, args->resume, args->output.force);
+    if (start == TRAIN_COMPLETE) {
+        complain("%s: already complete; without --resume, --force trains it anew", model);
+        return 0;
+    }
+    if (start == TRAIN_REFUSED || !outputs_allowed(&run, start))
+        return 1;
+    run.resumed = start == TRAIN_RESUME;
+    if (args->resume && !run.resumed)
+        complain("%s: no checkpoint, starting from the beginning", run.checkpoint);
+    int exit_status = train(&run);
+    sae_model_free(run.model);
+    sae_trainer_free(run.trainer);
+    sae_dump_free(run.heldout);
+    sae_dump_free(run.dump);
+    return exit_status;
+}
+
+const command cmd_train = {
+    .name = "train",
+    .purpose = "train a TopK sparse autoencoder on dumps",
+    .usage = "sae train DUMP... -o MODEL [OPTIONS]",
+    .notes =
+        "The dumps (HDF5 or .npy) are shards of one matrix of activations. Size, k and steps follow from "
+        "the\n"
+        "data unless given, and are printed. The same seed gives the same model, on any number of threads.\n"
+        "Ctrl-C stops after a step and keeps a checkpoint; the same command with --resume ends in the same\n"
+        "model, bit for bit. The exit status is then 130 (143 after SIGTERM).\n",
+    .examples = "  sae train mix.h5 -o sae.safetensors\n"
+                "  sae train shard-*.h5 -o sae.safetensors --heldout val.h5 --memory 2G --log train.jsonl\n"
+                "  sae train mix.h5 -o sae.safetensors --latents 4096 -k 32 --steps 10000 --seed 1\n"
+                "  sae train mix.h5 -o sae.safetensors --resume\n",
+    .groups = groups,
+    .min_operands = 1,
+    .max_operands = SIZE_MAX,
+    .operands_wanted = "at least one dump is",
+    .args_size = sizeof(train_args),
+    .init = init,
+    .run = run_train,
+};

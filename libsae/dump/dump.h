@@ -1,0 +1,27 @@
+/* What the layers above need of a dump beyond the public header. */
+#ifndef SAEI_DUMP_H
+#define SAEI_DUMP_H
+
+#include "sae/dump.h"
+
+/* The context that the dump was opened with. */
+sae_context *saei_dump_context(const sae_dump *dump);
+
+/* Selected rows that are cheap to read together: the chunk of the files, within 256 .. 8192; 256 when the
+   rows are contiguous. */
+uint64_t saei_dump_block_rows(const sae_dump *dump);
+
+/* Figures of the selected rows. They depend on the values alone, not on shards, chunks or threads. */
+typedef struct saei_dump_scan_result {
+    double *mean;       /* [d], saei_free it with the context of the dump */
+    double mean_square; /* mean of ‖x‖² */
+    double variance;    /* mean of ‖x − mean‖² */
+    char hash[33];      /* XXH3-128 of the rows as little-endian float32, in hexadecimal */
+} saei_dump_scan_result;
+
+/* One pass over the selected rows. On failure nothing needs to be freed. SAE_E_NONFINITE as sae_dump_read;
+   SAE_STOPPED when progress asked for it. */
+sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_progress_fn progress,
+                          void *user, sae_error *err);
+
+#endif

@@ -1,0 +1,45 @@
+#include "train/parameters.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "num/rows.h"
+
+#include <math.h>
+#include <string.h>
+
+sae_status saei_parameters_new(saei_parameters *out, sae_context *context, size_t d, size_t n_latents,
+                               sae_error *err)
+{
+    size_t matrix = saei_mul(d, n_latents);
+    saei_parameters p = {.d = d, .n_latents = n_latents};
+    p.count = saei_add(saei_mul(2, matrix), saei_add(n_latents, d));
+    sae_status status = saei_alloc(&p.all, context, p.count, sizeof(float), err);
+    if (status != SAE_OK)
+        return status;
+    p.W_enc = p.all;
+    p.W_dec = p.W_enc + matrix;
+    p.b_enc = p.W_dec + matrix;
+    p.b_dec = p.b_enc + n_latents;
+    *out = p;
+    return SAE_OK;
+}
+
+void saei_parameters_free(saei_parameters *parameters, sae_context *context)
+{
+    saei_free(context, parameters->all);
+    *parameters = (saei_parameters){0};
+}
+
+void saei_parameters_init(saei_parameters *p, uint64_t seed)
+{
+    for (size_t j = 0; j < p->n_latents; j++) {
+        saei_rng rng = saei_rng_new(seed, SAEI_STREAM_INIT, j);
+        float *row = p->W_dec + j * p->d;
+        for (size_t i = 0; i < p->d; i++)
+            row[i] = (float)saei_rng_normal(&rng);
+        float scale = (float)(1.0 / sqrt(saei_row_norm2(row, p->d)));
+        for (size_t i = 0; i < p->d; i++)
+            row[i] *= scale;
+    }
+    memcpy(p->W_enc, p->W_dec, p->d * p->n_latents * sizeof(float));
+    memset(p->b_enc, 0, p->n_latents * sizeof(float));
+}

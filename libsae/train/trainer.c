@@ -1,0 +1,294 @@
+#include "train/trainer.h"
+#include "base/context.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "dump/dump.h"
+#include "num/geometric_median.h"
+#include "train/choices.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+enum { HELDOUT_ROWS_MAX = 16384 };
+
+/* Left to libraries that allocate on their own (HDF5, BLAS), so that the process obeys the limit too. */
+static uint64_t library_share(const sae_context *context)
+{
+    uint64_t share = (uint64_t)96 << 20, quarter = sae_context_memory_limit(context) / 4;
+    return share < quarter ? share : quarter;
+}
+
+/* Parameters, gradient, two moments, and the model that is made of them in the end. */
+static uint64_t fixed_bytes(const sae_trainer *t)
+{
+    const sae_train_options *o = &t->options;
+    size_t d = (size_t)t->d, parameters = saei_mul(saei_mul(2 * sizeof(float), d), saei_add(o->n_latents, 1));
+    size_t work = saei_topk_sae_bytes(t->context, d, o->n_latents, o->k, o->aux_k, o->batch_rows);
+    return saei_add(saei_mul(5, parameters), saei_add(work, saei_mul(o->n_latents, 32)));
+}
+
+/* The shuffle gets what the limit leaves. */
+static sae_status choose_window(sae_trainer *t, sae_error *err)
+{
+    uint64_t row_bytes = t->d * sizeof(float) + sizeof(uint64_t), left = saei_memory_left(t->context);
+    uint64_t fixed = fixed_bytes(t), share = library_share(t->context);
+    uint64_t enough =
+        t->rows < 4 * (uint64_t)t->options.batch_rows ? t->rows : 4 * (uint64_t)t->options.batch_rows;
+    uint64_t needed = saei_add(saei_add(fixed, share), enough * row_bytes);
+    if (needed > left)
+        return saei_fail(err, SAE_E_MEMORY,
+                         "training %zu latents on %s needs a memory limit of at least %.0f MB, not %.0f MB",
+                         t->options.n_latents, sae_dump_name(t->dump),
+                         ceil((double)(needed + sae_context_memory_used(t->context)) * 1.34 / 1e6),
+                         (double)sae_context_memory_limit(t->context) / 1e6);
+    uint64_t window = (left - fixed - share) / row_bytes;
+    t->window_rows = window < t->rows ? window : t->rows;
+    return SAE_OK;
+}
+
+static sae_status allocate(sae_trainer *t, sae_error *err)
+{
+    const sae_train_options *o = &t->options;
+    sae_context *context = t->context;
+    size_t d = (size_t)t->d, F = o->n_latents;
+    sae_status status = saei_parameters_new(&t->parameters, context, d, F, err);
+    if (status == SAE_OK)
+        status = saei_parameters_new(&t->gradient, context, d, F, err);
+    if (status == SAE_OK)
+        status = saei_adam_new(&t->adam, context, d, F, o->beta1, o->beta2, o->epsilon, err);
+    if (status == SAE_OK)
+        status =
+            saei_topk_sae_new(&t->sae, context, d, F, o->k, o->aux_k, o->batch_rows, o->aux_coefficient, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&t->silent, context, F, sizeof *t->silent, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&t->fired, context, F, sizeof *t->fired, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&t->heldout_mean, context, d, sizeof *t->heldout_mean, err);
+    if (status == SAE_OK)
+        status = saei_batches_new(&t->batches, context, t->dump, t->heldout != NULL ? 0.0 : o->heldout,
+                                  HELDOUT_ROWS_MAX, t->window_rows, o->seed, err);
+    return status;
+}
+
+sae_status saei_trainer_prepare(sae_trainer *t, sae_error *err)
+{
+    sae_status status = saei_train_options_choose(&t->options, (size_t)t->d, t->rows, err);
+    if (status == SAE_OK && t->window_rows == 0)
+        status = choose_window(t, err);
+    if (status == SAE_OK)
+        status = allocate(t, err);
+    if (status == SAE_OK)
+        t->metrics = (sae_train_metrics){.step = t->step, .steps = t->options.steps};
+    return status;
+}
+
+sae_status saei_trainer_alloc(sae_trainer **out, const sae_dump *dump, const sae_dump *heldout,
+                              const sae_train_options *options, sae_error *err)
+{
+    *out = NULL;
+    sae_train_options opt;
+    sae_train_options_init(&opt);
+    sae_status status = saei_options_read(&opt, sizeof opt, options, err);
+    if (status != SAE_OK)
+        return status;
+    if (heldout != NULL && sae_dump_dim(heldout) != sae_dump_dim(dump))
+        return saei_fail(err, SAE_E_MISMATCH, "%s: rows are %zu wide, those of %s %zu",
+                         sae_dump_name(heldout), sae_dump_dim(heldout), sae_dump_name(dump),
+                         sae_dump_dim(dump));
+    sae_trainer *t;
+    sae_context *context = saei_dump_context(dump);
+    status = saei_alloc(&t, context, 1, sizeof *t, err);
+    if (status != SAE_OK)
+        return status;
+    *t = (sae_trainer){.context = context, .dump = dump, .heldout = heldout, .options = opt};
+    t->d = sae_dump_dim(dump);
+    t->rows = sae_dump_rows(dump);
+    t->options.checkpoint = NULL;
+    if (opt.checkpoint != NULL) {
+        char *path;
+        status = saei_strdup(&path, context, opt.checkpoint, err);
+        t->options.checkpoint = path;
+    }
+    if (status != SAE_OK) {
+        sae_trainer_free(t);
+        return status;
+    }
+    *out = t;
+    return SAE_OK;
+}
+
+sae_status saei_trainer_scan(sae_trainer *t, double *variance, sae_error *err)
+{
+    saei_dump_scan_result scan;
+    sae_status status = saei_dump_scan(&scan, t->dump, t->options.progress, t->options.progress_user, err);
+    if (status != SAE_OK)
+        return status;
+    memcpy(t->data_hash, scan.hash, sizeof t->data_hash);
+    *variance = scan.variance;
+    saei_free(t->context, scan.mean);
+    return SAE_OK;
+}
+
+/* b_dec starts as the geometric median of the first batch, in scaled units. */
+static sae_status init_weights(sae_trainer *t, sae_error *err)
+{
+    size_t d = (size_t)t->d, n = t->options.batch_rows;
+    double *work;
+    sae_status status = saei_alloc(&work, t->context, saei_mul(2, d), sizeof *work, err);
+    if (status != SAE_OK)
+        return status;
+    saei_parameters_init(&t->parameters, t->options.seed);
+    status = saei_batches_next(t->sae.xc, t->batches, n, err);
+    if (status == SAE_OK) {
+        for (size_t i = 0; i < n * d; i++)
+            t->sae.xc[i] *= (float)t->scale;
+        saei_geometric_median(t->parameters.b_dec, t->sae.xc, n, d, work);
+        status = saei_batches_seek(t->batches, (saei_batches_state){0}, err);
+    }
+    saei_free(t->context, work);
+    return status;
+}
+
+sae_status sae_trainer_new(sae_trainer **out, const sae_dump *dump, const sae_dump *heldout,
+                           const sae_train_options *options, sae_error *err)
+{
+    *out = NULL;
+    sae_trainer *t;
+    double variance = 0.0;
+    sae_status status = saei_trainer_alloc(&t, dump, heldout, options, err);
+    if (status != SAE_OK)
+        return status;
+    status = saei_trainer_scan(t, &variance, err);
+    if (status == SAE_OK && !(variance > 0.0))
+        status = saei_fail(err, SAE_E_ARGUMENT, "%s: all rows are equal; there is nothing to learn",
+                           sae_dump_name(dump));
+    if (status == SAE_OK) {
+        t->scale = 1.0 / sqrt(variance);
+        status = saei_trainer_prepare(t, err);
+    }
+    if (status == SAE_OK)
+        status = init_weights(t, err);
+    if (status != SAE_OK) {
+        sae_trainer_free(t);
+        return status;
+    }
+    *out = t;
+    return SAE_OK;
+}
+
+void sae_trainer_free(sae_trainer *t)
+{
+    if (t == NULL)
+        return;
+    saei_batches_free(t->batches);
+    saei_topk_sae_free(&t->sae);
+    saei_adam_free(&t->adam, t->context);
+    saei_parameters_free(&t->gradient, t->context);
+    saei_parameters_free(&t->parameters, t->context);
+    saei_free(t->context, t->silent);
+    saei_free(t->context, t->fired);
+    saei_free(t->context, t->heldout_mean);
+    saei_free(t->context, (void *)(uintptr_t)t->options.checkpoint);
+    saei_free(t->context, t);
+}
+
+sae_train_options sae_trainer_options(const sae_trainer *trainer)
+{
+    return trainer->options;
+}
+
+sae_train_metrics sae_trainer_metrics(const sae_trainer *trainer)
+{
+    return trainer->metrics;
+}
+
+uint64_t sae_trainer_rows(const sae_trainer *trainer)
+{
+    return saei_batches_rows(trainer->batches);
+}
+
+/* Counts the rows since each latent fired. Returns the number of dead ones. */
+static size_t update_silence(sae_trainer *t)
+{
+    size_t dead = 0;
+    const size_t *start = t->sae.index.start;
+    for (size_t j = 0; j < t->options.n_latents; j++) {
+        t->silent[j] = start[j + 1] > start[j] ? 0 : t->silent[j] + t->options.batch_rows;
+        dead += t->silent[j] >= t->options.dead_after;
+    }
+    return dead;
+}
+
+sae_status sae_trainer_step(sae_trainer *t, sae_error *err)
+{
+    const sae_train_options *o = &t->options;
+    sae_status status = saei_batches_next(t->sae.xc, t->batches, o->batch_rows, err);
+    if (status != SAE_OK)
+        return status;
+    saei_topk_sae_set_dead(&t->sae, t->silent, o->dead_after);
+    saei_topk_sae_result r = saei_topk_sae_gradient(&t->gradient, &t->sae, &t->parameters, (float)t->scale);
+    if (!isfinite(r.loss) || !isfinite(r.gradient_norm))
+        return saei_fail(err, SAE_E_NONFINITE,
+                         "training diverged at step %" PRIu64 ": try a learning rate below %g", t->step + 1,
+                         o->learning_rate);
+    double rate = saei_learning_rate(o, t->step);
+    double clip = o->clip > 0.0 && r.gradient_norm > o->clip ? o->clip / r.gradient_norm : 1.0;
+    saei_adam_step(&t->parameters, &t->adam, &t->gradient, ++t->step, rate, clip, t->context);
+    size_t dead = update_silence(t);
+    t->metrics.step = t->step;
+    t->metrics.loss = r.loss;
+    t->metrics.aux_loss = r.aux_loss;
+    t->metrics.learning_rate = rate;
+    t->metrics.gradient_norm = r.gradient_norm;
+    t->metrics.l0 = (double)r.active / (double)o->batch_rows;
+    t->metrics.dead = (double)dead / (double)o->n_latents;
+    t->metrics.heldout_fresh = false;
+    return SAE_OK;
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Writes a checkpoint when its time has come; *due moves on. Writing takes 5 % of the time at most. */
+static sae_status checkpoint_if_due(const sae_trainer *t, double *due, sae_error *err)
+{
+    double start = seconds_now();
+    if (t->options.checkpoint == NULL || start < *due)
+        return SAE_OK;
+    sae_status status = sae_trainer_save(t, t->options.checkpoint, err);
+    double end = seconds_now(), took = end - start;
+    *due = end + (20.0 * took > t->options.checkpoint_seconds ? 20.0 * took : t->options.checkpoint_seconds);
+    return status;
+}
+
+sae_status sae_trainer_run(sae_trainer *t, sae_error *err)
+{
+    const sae_train_options *o = &t->options;
+    double due = seconds_now() + o->checkpoint_seconds;
+    while (t->step < o->steps) {
+        sae_status status = sae_trainer_step(t, err);
+        if (status == SAE_OK && (t->step % o->heldout_every == 0 || t->step == o->steps))
+            status = saei_trainer_measure(t, err);
+        if (status != SAE_OK)
+            return status;
+        if (o->on_step != NULL && o->on_step(o->on_step_user, &t->metrics) != 0 && t->step < o->steps) {
+            status = o->checkpoint != NULL ? sae_trainer_save(t, o->checkpoint, err) : SAE_OK;
+            return status != SAE_OK
+                       ? status
+                       : saei_fail(err, SAE_STOPPED, "training stopped after step %" PRIu64 " of %" PRIu64,
+                                   t->step, o->steps);
+        }
+        status = checkpoint_if_due(t, &due, err);
+        if (status != SAE_OK)
+            return status;
+    }
+    return SAE_OK;
+}

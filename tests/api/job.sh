@@ -1,0 +1,147 @@
+# job.sh SOURCE_DIR SAE MAKE_DUMPS: the whole job on small dumps, and how it refuses what is wrong.
+. "$1/expect.sh"
+sae=$2
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+"$3" . || exit 1
+small='--latents 32 -k 3 --batch 256 --steps 300 --seed 5'
+
+# Training, the same on any number of threads.
+expect 0 "$sae" train mix.npy -o m1 $small --threads 1 --log log.jsonl
+prints 'chosen: 32 latents, k 3, 300 steps of 256 rows' FVU 'held-out rows' 'dead latents'
+expect 0 "$sae" train mix.npy -o m2 $small --threads 2 --quiet --json
+[ ! -s err.txt ] || complain '--quiet is not quiet'
+prints '"latents":32' '"fvu":'
+[ "$(wc -l <out.txt)" -eq 1 ] || complain '--json prints more than one object'
+same m1 m2
+absent m1.ckpt m1.ckpt.prev m2.ckpt m2.ckpt.prev
+[ "$(grep -c '"event":"step"' log.jsonl)" -eq 300 ] || complain 'the log does not hold every step'
+grep -q '"event":"heldout"' log.jsonl || complain 'the log holds no held-out figures'
+grep -q '"event":"start"' log.jsonl || complain 'the log holds no start'
+cp m1 kept
+expect 1 "$sae" train mix.npy -o m1 $small
+one_line_naming m1 --force
+same m1 kept
+expect 0 "$sae" train mix.npy -o m1 $small --resume
+grep -q 'already complete' err.txt || complain 'a complete run is not recognised'
+same m1 kept
+expect 1 "$sae" train mix.npy -o new $small --log log.jsonl
+one_line_naming log.jsonl --force
+absent new
+expect 0 "$sae" train mix.npy -o new $small --resume --quiet
+grep -q 'from the beginning' err.txt || complain 'a resume without a checkpoint says nothing'
+same new m1
+
+# Ranking: the planted latent comes first, with and without a control, on any number of threads.
+rank="$sae rank m1 --before base.npy --after after.npy --control control.npy"
+expect 0 $rank -o r1.csv --threads 1 --top 3
+prints before after control 'prompts, paired' latent excess
+cp out.txt table.txt
+expect 0 $rank -o r2.csv --threads 2 --quiet
+same r1.csv r2.csv
+[ "$(wc -l <r1.csv)" -eq 33 ] || complain 'the CSV does not hold a header and 32 latents'
+expect 0 $rank -o - --quiet
+same out.txt r1.csv
+grep -q excess err.txt || complain 'no table on stderr beside -o -'
+expect 0 $rank -o r.jsonl --format jsonl --quiet
+[ "$(wc -l <r.jsonl)" -eq 32 ] || complain 'the JSON lines are not 32'
+expect 1 $rank -o r1.csv
+one_line_naming r1.csv --force
+same r1.csv r2.csv
+expect 0 "$sae" rank m1 --before base.npy --after shuffled.npy --direction both
+prints 'not paired'
+expect 1 "$sae" rank m1 --before base.npy --after shuffled.npy --paired
+one_line_naming shuffled.npy
+expect 1 "$sae" rank m1 --before base.npy --after other.npy -o never.csv
+one_line_naming other.npy 17 16
+expect 1 "$sae" rank m1 --before base.npy --after after.npy --group nothing -o never.csv
+one_line_naming nothing
+expect 1 "$sae" rank m1 --before base.npy --after mix.npy --group prompt_id -o never.csv
+one_line_naming prompt_id
+absent never.csv
+
+# The first latent tells the persona's documents from the others; that is checked with labels.
+best=$(sed -n 2p r1.csv | cut -d, -f1)
+expect 0 "$sae" auroc m1 mix.npy --latent "$best" --label persona=1 --group doc_id --json
+prints '"positive":60' '"negative":540'
+sed 's/.*"auroc":\([0-9.]*\).*/\1/' out.txt | awk '{ exit !($1 >= 0.98) }' || complain "AUROC: $(cat out.txt)"
+expect 0 "$sae" auroc m1 mix.npy --latent "$best" --label persona=1 --where 'position>2'
+prints AUROC 'standard error'
+expect 1 "$sae" auroc m1 mix.npy --latent 32 --label persona=1
+one_line_naming 32
+expect 1 "$sae" auroc m1 mix.npy --latent 0 --label 'colour=1'
+one_line_naming colour
+expect 1 "$sae" auroc m1 mix.npy --latent 0 --label persona=1 --where 'position>'
+one_line_naming position
+
+# Looking.
+expect 0 "$sae" top m1 after.npy --latent "$best" -n 4 --context 3
+prints '[[' prompt_id
+[ "$(wc -l <out.txt)" -eq 5 ] || complain 'top -n 4 does not print four rows and a heading'
+echo '["a","b","c","d","e","f","g","h","i","j","k","l"]' >list.json
+expect 0 "$sae" top m1 after.npy --latent "$best" -n 4 --vocab list.json
+grep -q '\[\[[a-l]\]\]' out.txt || complain 'the vocabulary is not used'
+echo '{"Ġa":0,"b":1,"Ġc":2}' >object.json
+expect 0 "$sae" top m1 after.npy --latent "$best" --vocab object.json
+expect 1 "$sae" top m1 after.npy --latent "$best" --vocab after.npy
+one_line_naming after.npy vocabulary
+expect 0 "$sae" info m1 mix.npy
+prints W_enc float32 '16 x 32' '6000 x 16' model dump
+expect 0 "$sae" info m1 --json
+prints '"role":"model"' '"W_dec"'
+expect 1 "$sae" info missing mix.npy
+prints '6000 x 16'
+one_line_naming missing
+
+# Outputs.
+expect 0 "$sae" steer m1 --latent "$best" -o direction.npy --unit
+[ "$(wc -c <direction.npy)" -eq 192 ] || complain 'the direction is not 16 floats'
+expect 1 "$sae" steer m1 --latent 99 -o never.npy
+one_line_naming 99
+expect 0 "$sae" encode m1 after.npy -o codes.h5
+expect 0 "$sae" info codes.h5
+prints codes prompt_id
+expect 1 "$sae" encode m1 after.npy -o codes.h5
+one_line_naming codes.h5 --force
+expect 0 "$sae" encode m1 after.npy -o codes.h5 --force
+absent never.npy
+
+# Inputs that are no good.
+expect 1 "$sae" train missing.npy -o never
+one_line_naming missing.npy
+: >empty.npy
+head -c 5000 mix.npy >cut.npy
+mkdir folder.npy
+for bad in empty.npy cut.npy folder.npy; do
+    expect 1 "$sae" train "$bad" -o never
+    one_line_naming "$bad"
+done
+expect 1 "$sae" train mix.npy other.npy -o never
+one_line_naming other.npy
+expect 1 "$sae" train nan.npy -o never $small
+one_line_naming nan.npy 3
+expect 1 "$sae" rank m1 --before base.npy --after nan.npy -o never
+one_line_naming nan.npy
+expect 0 "$sae" rank m1 --before base.npy --after nan.npy --drop-nonfinite -o dropped.csv
+grep -q '3 rows' err.txt || complain 'the dropped rows are not counted'
+expect 1 "$sae" train mix.npy -o never --where 'nothing=1'
+one_line_naming nothing
+expect 1 "$sae" rank mix.npy --before base.npy --after after.npy
+one_line_naming mix.npy
+absent never never.ckpt
+
+# A disk that is full, as a limit on the size of files: an error, and nothing is left.
+: >after.txt
+ls -a >before.txt
+for arguments in "train mix.npy -o full $small" 'encode m1 mix.npy -o full' \
+    'rank m1 --before base.npy --after after.npy -o full'; do
+    (ulimit -f 1 && exec "$sae" $arguments --quiet) >out.txt 2>err.txt
+    status=$?
+    what=$arguments
+    [ "$status" -eq 1 ] || complain "exit $status, not 1, on a full disk: $what"
+    grep -q 'sae: .*full' err.txt || complain "the full file is not named: $what"
+done
+ls -a >after.txt
+same before.txt after.txt
+finish

@@ -1,0 +1,201 @@
+/* Kernels against naive loops: integer-valued inputs are compared exactly. */
+#include "../tools/run_suite.h"
+#include "base/rng.h"
+#include "num/encoder.h"
+#include "num/geometric_median.h"
+#include "num/rows.h"
+#include "num/topk.h"
+
+#include <math.h>
+#include <string.h>
+
+static float small_integer(saei_rng *rng)
+{
+    return (float)saei_rng_below(rng, 9) - 4.0f;
+}
+
+START_TEST(row_kernels_are_exact_on_integers)
+{
+    saei_rng rng = saei_rng_new(1, SAEI_STREAM_INIT, 0);
+    for (size_t d = 1; d < 70; d++) {
+        float a[70], b[70], y[70], dot = 0.0f, norm2 = 0.0f;
+        for (size_t i = 0; i < d; i++) {
+            a[i] = small_integer(&rng);
+            b[i] = small_integer(&rng);
+            dot += a[i] * b[i];
+            norm2 += a[i] * a[i];
+        }
+        ck_assert(saei_row_dot(a, b, d) == dot);
+        ck_assert(saei_row_norm2(a, d) == (double)norm2);
+        memcpy(y, b, sizeof y);
+        saei_row_axpy(y, 3.0f, a, d);
+        for (size_t i = 0; i < d; i++)
+            ck_assert(y[i] == b[i] + 3.0f * a[i]);
+        saei_row_scale_shift(y, 2.0f, a, b, d);
+        for (size_t i = 0; i < d; i++)
+            ck_assert(y[i] == 2.0f * a[i] - b[i]);
+    }
+}
+END_TEST
+
+/* Naive: how many beat entry i. */
+static bool selected(const float *scores, size_t n, size_t k, float floor, size_t i)
+{
+    size_t better = 0;
+    if (!(scores[i] > floor))
+        return false;
+    for (size_t j = 0; j < n && better < k; j++)
+        better += scores[j] > scores[i] || (scores[j] == scores[i] && j < i);
+    return better < k;
+}
+
+START_TEST(topk_equals_naive_with_ties)
+{
+    saei_rng rng = saei_rng_new(2, SAEI_STREAM_INIT, 0);
+    for (int draw = 0; draw < 400; draw++) {
+        enum { N = 300 };
+        float scores[N], value[N];
+        uint32_t latent[N];
+        size_t k = 1 + (size_t)saei_rng_below(&rng, draw % 2 == 0 ? 10 : N),
+               split = (size_t)saei_rng_below(&rng, N);
+        for (size_t i = 0; i < N; i++)
+            scores[i] = draw % 3 == 0 ? (float)saei_rng_normal(&rng) : small_integer(&rng);
+        saei_topk top = {value, latent, k, 0, draw % 5 == 0 ? -INFINITY : 0.0f};
+        saei_topk_offer(&top, scores, split, 0);
+        saei_topk_offer(&top, scores + split, N - split, (uint32_t)split);
+        saei_topk_sort(&top);
+        size_t found = 0;
+        for (size_t i = 0; i < N; i++)
+            if (selected(scores, N, k, top.floor, i)) {
+                ck_assert_uint_lt(found, top.n);
+                ck_assert_uint_eq(latent[found], i);
+                ck_assert(value[found] == scores[i]);
+                found++;
+            }
+        ck_assert_uint_eq(found, top.n);
+    }
+}
+END_TEST
+
+START_TEST(topk_never_takes_nan)
+{
+    float scores[] = {NAN, 1.0f, NAN, -1.0f}, value[4];
+    uint32_t latent[4];
+    saei_topk top = {value, latent, 4, 0, -INFINITY};
+    saei_topk_offer(&top, scores, 4, 0);
+    ck_assert_uint_eq(top.n, 2);
+}
+END_TEST
+
+enum { D = 10, F = 2500, K = 5, ROWS = 260, K_SUBSET = 4, SUBSET = 700 };
+
+typedef struct encoded {
+    uint32_t latent[ROWS * K], count[ROWS], subset_latent[ROWS * K_SUBSET], subset_count[ROWS];
+    float value[ROWS * K], subset_value[ROWS * K_SUBSET];
+} encoded;
+
+static void encode_with(encoded *out, unsigned threads, bool latent_major, const float *xc, const float *W,
+                        const float *b, const uint32_t *members)
+{
+    sae_context_options options;
+    sae_context_options_init(&options);
+    options.threads = threads;
+    sae_context *context;
+    ck_assert_int_eq(sae_context_new(&context, &options, NULL), SAE_OK);
+    float *scratch = calloc(saei_encoder_scratch(F) * threads, sizeof *scratch);
+    saei_encoder encoder = {D, F, K, W, latent_major, b};
+    saei_encoder_subset subset = {
+        members, SUBSET, K_SUBSET, {out->subset_latent, out->subset_value, out->subset_count}};
+    saei_encode((saei_code_slots){out->latent, out->value, out->count}, &subset, &encoder, xc, ROWS, scratch,
+                context);
+    free(scratch);
+    sae_context_free(context);
+}
+
+START_TEST(encoder_equals_naive_on_integers)
+{
+    float *xc = calloc(ROWS * D, sizeof *xc), *W = calloc(F * D, sizeof *W), *Wt = calloc(F * D, sizeof *Wt);
+    float *b = calloc(F, sizeof *b), *scores = calloc(F, sizeof *scores);
+    uint32_t members[SUBSET];
+    bool member[F] = {false};
+    saei_rng rng = saei_rng_new(3, SAEI_STREAM_INIT, 0);
+    for (size_t i = 0; i < ROWS * D; i++)
+        xc[i] = small_integer(&rng);
+    for (size_t j = 0; j < F; j++) {
+        b[j] = small_integer(&rng);
+        for (size_t i = 0; i < D; i++)
+            Wt[j * D + i] = W[i * F + j] = small_integer(&rng);
+    }
+    for (uint32_t i = 0; i < SUBSET; i++) {
+        members[i] = 3 * i + 50;
+        member[members[i]] = true;
+    }
+    encoded *one = calloc(1, sizeof *one), *two = calloc(1, sizeof *two);
+    encode_with(one, 1, false, xc, W, b, members);
+    encode_with(two, 2, true, xc, Wt, b, members);
+    ck_assert_int_eq(memcmp(one, two, sizeof *one), 0);
+    for (size_t r = 0; r < ROWS; r++) {
+        for (size_t j = 0; j < F; j++) {
+            scores[j] = b[j];
+            for (size_t i = 0; i < D; i++)
+                scores[j] += xc[r * D + i] * Wt[j * D + i];
+        }
+        size_t found = 0, found_in_subset = 0;
+        for (size_t j = 0; j < F; j++)
+            if (selected(scores, F, K, 0.0f, j)) {
+                ck_assert_uint_eq(one->latent[r * K + found], j);
+                ck_assert(one->value[r * K + found++] == scores[j]);
+            }
+        ck_assert_uint_eq(found, one->count[r]);
+        for (size_t j = 0; j < F; j++)
+            if (!member[j])
+                scores[j] = -INFINITY;
+        for (size_t i = 0; i < SUBSET; i++)
+            if (selected(scores, F, K_SUBSET, -INFINITY, members[i])) {
+                ck_assert_uint_eq(one->subset_latent[r * K_SUBSET + found_in_subset], i);
+                ck_assert(one->subset_value[r * K_SUBSET + found_in_subset++] == scores[members[i]]);
+            }
+        ck_assert_uint_eq(found_in_subset, one->subset_count[r]);
+    }
+    free(xc);
+    free(W);
+    free(Wt);
+    free(b);
+    free(scores);
+    free(one);
+    free(two);
+}
+END_TEST
+
+START_TEST(geometric_median_of_known_sets)
+{
+    /* On a line the geometric median of an odd number of points is the middle one; an outlier moves it
+     * little. */
+    float line[] = {0, 0, 1, 0, 2, 0, 3, 0, 1000, 0}, median[2];
+    double work[4];
+    saei_geometric_median(median, line, 5, 2, work);
+    ck_assert_msg(fabsf(median[0] - 2.0f) <= 0.05f && median[1] == 0.0f, "%g %g", (double)median[0],
+                  (double)median[1]);
+    /* Fermat point of a triangle with all angles below 120°: by symmetry (0, y) with y = 1/√3 for base 2. */
+    float triangle[] = {-1, 0, 1, 0, 0, 2};
+    saei_geometric_median(median, triangle, 3, 2, work);
+    ck_assert(fabsf(median[0]) <= 1e-4f);
+    ck_assert(fabsf(median[1] - (float)(1.0 / sqrt(3.0))) <= 1e-3f);
+    float same[] = {4, 5, 4, 5};
+    saei_geometric_median(median, same, 2, 2, work);
+    ck_assert(median[0] == 4.0f && median[1] == 5.0f);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("kernels");
+    TCase *tests = tcase_create("kernels");
+    tcase_add_test(tests, row_kernels_are_exact_on_integers);
+    tcase_add_test(tests, topk_equals_naive_with_ties);
+    tcase_add_test(tests, topk_never_takes_nan);
+    tcase_add_test(tests, encoder_equals_naive_on_integers);
+    tcase_add_test(tests, geometric_median_of_known_sets);
+    suite_add_tcase(suite, tests);
+    return run_suite(suite);
+}
