@@ -16,7 +16,8 @@ enum { BLOCK_ROWS = 256, BLOCKS_MAX = 16, BUFFER_BYTES = 32 << 20 };
 /* Of one block: n rows, m2 = Σ‖x − mean of the block‖², sum_square = Σ‖x‖². */
 typedef struct block_moments {
     uint64_t n;
-    double *mean; /* [d] */
+    double *mean;    /* [d] */
+    double *by_axis; /* [2 d]: m2 and sum_square of each axis, so that no sum waits for the one before */
     double m2, sum_square;
 } block_moments;
 
@@ -36,8 +37,9 @@ static void measure_block(void *arg, size_t task, unsigned worker)
     uint64_t n = s->n_rows - first < BLOCK_ROWS ? s->n_rows - first : BLOCK_ROWS;
     const float *x = s->rows + (size_t)first * d;
     block_moments *block = &s->blocks[task];
-    double *mean = block->mean, m2 = 0, sum_square = 0;
+    double *mean = block->mean, *m2 = block->by_axis, *sum_square = m2 + d;
     memset(mean, 0, d * sizeof *mean);
+    memset(m2, 0, 2 * d * sizeof *m2);
     for (uint64_t i = 0; i < n; i++)
         for (size_t j = 0; j < d; j++)
             mean[j] += (double)x[i * d + j];
@@ -46,12 +48,15 @@ static void measure_block(void *arg, size_t task, unsigned worker)
     for (uint64_t i = 0; i < n; i++)
         for (size_t j = 0; j < d; j++) {
             double value = (double)x[i * d + j], off = value - mean[j];
-            m2 += off * off;
-            sum_square += value * value;
+            m2[j] += off * off;
+            sum_square[j] += value * value;
         }
     block->n = n;
-    block->m2 = m2;
-    block->sum_square = sum_square;
+    block->m2 = block->sum_square = 0;
+    for (size_t j = 0; j < d; j++) {
+        block->m2 += m2[j];
+        block->sum_square += sum_square[j];
+    }
 }
 
 /* Chan, Golub & LeVeque 1983: m2 of a union = m2_a + m2_b + ‖mean_b − mean_a‖² n_a n_b / (n_a + n_b). */
@@ -105,12 +110,12 @@ sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_
     sae_context *context = dump->context;
     size_t d = dump->d, n_blocks = blocks_at_once(d), rows_at_once = n_blocks * BLOCK_ROWS;
     float *rows = NULL;
-    double *block_means = NULL;
+    double *scratch = NULL;
     block_moments blocks[BLOCKS_MAX], all = {0};
     XXH3_state_t *hash = NULL;
     sae_status status = saei_alloc(&rows, context, saei_mul(rows_at_once, d), sizeof *rows, err);
     if (status == SAE_OK)
-        status = saei_alloc(&block_means, context, saei_mul(n_blocks, d), sizeof *block_means, err);
+        status = saei_alloc(&scratch, context, saei_mul(3 * n_blocks, d), sizeof *scratch, err);
     if (status == SAE_OK)
         status = saei_alloc(&all.mean, context, d, sizeof *all.mean, err);
     if (status != SAE_OK)
@@ -121,7 +126,7 @@ sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_
         goto done;
     }
     for (size_t b = 0; b < n_blocks; b++)
-        blocks[b] = (block_moments){.mean = block_means + b * d};
+        blocks[b] = (block_moments){.mean = scratch + 3 * b * d, .by_axis = scratch + (3 * b + 1) * d};
     XXH3_128bits_reset(hash);
     scan s = {.rows = rows, .d = d, .blocks = blocks};
     status = scan_rows(&all, hash, rows, &s, rows_at_once, dump, progress, user, err);
@@ -136,7 +141,7 @@ sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_
     all.mean = NULL;
 done:
     saei_free(context, rows);
-    saei_free(context, block_means);
+    saei_free(context, scratch);
     saei_free(context, all.mean);
     XXH3_freeState(hash);
     return status;

@@ -309,3 +309,12 @@ sae_status saei_reader_read_f64(double *out, saei_reader *reader, const saei_arr
                            array->name);
     return status;
 }
+
+sae_status saei_reader_read_stored(void *out, saei_reader *reader, const saei_array_info *array,
+                                   uint64_t first, uint64_t count, sae_error *err)
+{
+    sae_status status = check_range(reader, array, first, count, err);
+    if (status != SAE_OK || count * saei_array_entry(array) == 0)
+        return status;
+    return read_stored(out, reader, array, first, count, err);
+}

@@ -40,5 +40,8 @@ sae_status saei_reader_read_f32(float *out, saei_reader *reader, const saei_arra
 /* The same as double. Integers beyond 2^53: SAE_E_UNSUPPORTED. */
 sae_status saei_reader_read_f64(double *out, saei_reader *reader, const saei_array_info *array,
                                 uint64_t first, uint64_t count, sae_error *err);
+/* The same without conversion: little-endian, array->dtype. */
+sae_status saei_reader_read_stored(void *out, saei_reader *reader, const saei_array_info *array, uint64_t first,
+                                   uint64_t count, sae_error *err);
 
 #endif

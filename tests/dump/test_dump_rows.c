@@ -124,20 +124,27 @@ START_TEST(scan_keeps_the_variance_beside_a_large_mean)
     sae_dump *dump = dump_of(view());
     saei_dump_scan_result scan;
     ck_assert_int_eq(saei_dump_scan(&scan, dump, NULL, NULL, &err), SAE_OK);
-    long double variance = 0, square = 0;
+    /* In units of 1/256 all values are integers: the oracle is exact up to its last division. */
+    double variance = 0, square = 0;
     for (size_t j = 0; j < D; j++) {
-        long double mean = 0;
-        for (size_t i = 0; i < ROWS; i++)
-            mean += (long double)data[i * STRIDE + j] / ROWS;
-        ck_assert(fabsl(mean - (long double)scan.mean[j]) <= 1e-10L);
+        int64_t sum = 0, sum_square = 0;
         for (size_t i = 0; i < ROWS; i++) {
-            long double x = (long double)data[i * STRIDE + j];
-            variance += (x - mean) * (x - mean) / ROWS;
-            square += x * x / ROWS;
+            int64_t x = (int64_t)(data[i * STRIDE + j] * 256);
+            sum += x;
+            sum_square += x * x;
         }
+        ck_assert(fabs(scan.mean[j] - (double)sum / (256.0 * ROWS)) <= 1e-10);
+        int64_t mean = sum / ROWS, off = 0, off_square = 0; /* shifted, or the squares would pass 63 bits */
+        for (size_t i = 0; i < ROWS; i++) {
+            int64_t x = (int64_t)(data[i * STRIDE + j] * 256) - mean;
+            off += x;
+            off_square += x * x;
+        }
+        variance += (double)(ROWS * off_square - off * off) / (65536.0 * ROWS * ROWS);
+        square += (double)sum_square / (65536.0 * ROWS);
     }
-    ck_assert(fabsl((long double)scan.variance / variance - 1) <= 1e-9L);
-    ck_assert(fabsl((long double)scan.mean_square / square - 1) <= 1e-13L);
+    ck_assert(fabs(scan.variance / variance - 1) <= 1e-9);
+    ck_assert(fabs(scan.mean_square / square - 1) <= 1e-13);
     saei_free(context, scan.mean);
     sae_dump_free(dump);
 }
