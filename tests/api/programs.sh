@@ -1,7 +1,12 @@
 # programs.sh SOURCE_DIR SAE MAKE_DUMPS DATA PROGRAMS...: the example programs do what they say.
 . "$1/expect.sh"
-sae=$2 make_dumps=$3 data=$4
-find_persona=$5 train_in_memory=$6 encode_row=$7 custom_statistic=$8
+sae=$(absolute "$2")
+make_dumps=$(absolute "$3")
+data=$4
+find_persona=$(absolute "$5")
+train_in_memory=$(absolute "$6")
+encode_row=$(absolute "$7")
+custom_statistic=$(absolute "$8")
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1

@@ -1,6 +1,6 @@
 # usage.sh SOURCE_DIR SAE: help, versions, and command lines that are wrong. No data is needed.
 . "$1/expect.sh"
-sae=$2
+sae=$(absolute "$2")
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
