@@ -36,7 +36,7 @@ static sae_status train(sae_model **out, const sae_dump *dump, sae_error *err)
     sae_train_options_init(&options);
     options.n_latents = DIRECTIONS;
     options.k = ACTIVE;
-    options.steps = 1500;
+    options.steps = 800;
     options.batch_rows = 512;
     sae_status status = sae_trainer_new(&trainer, dump, NULL, &options, err);
     if (status == SAE_OK)
