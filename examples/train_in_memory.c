@@ -37,8 +37,8 @@ static sae_status train(sae_model **out, const sae_dump *dump, sae_error *err)
     sae_train_options_init(&options);
     options.n_latents = DIRECTIONS;
     options.k = ACTIVE;
-    options.steps = 400;
-    options.batch_rows = 1024;
+    options.steps = 500;
+    options.batch_rows = 512;
     sae_status status = sae_trainer_new(&trainer, dump, NULL, &options, err);
     if (status == SAE_OK)
         status = sae_trainer_run(trainer, err);

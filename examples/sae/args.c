@@ -9,34 +9,19 @@
 
 enum { OPTIONS_MAX = 64, NAME_MAX_COMPARED = 32 };
 
+/* clang-format off */
 const option base_options[] = {
-    {.name = "threads",
-     .type = OPTION_UINT,
-     .offset = offsetof(base_args, threads),
-     .value = "N",
-     .min = 1,
-     .max = 1024,
-     .help = "worker threads; never changes a result",
-     .default_text = "one for each processor"},
-    {.name = "memory",
-     .type = OPTION_BYTES,
-     .offset = offsetof(base_args, memory),
-     .value = "SIZE",
-     .min = 1 << 20,
-     .help = "memory to stay within, such as 512M or 2G",
-     .default_text = "half of the RAM"},
-    {.name = "quiet",
-     .letter = 'q',
-     .type = OPTION_FLAG,
-     .offset = offsetof(base_args, quiet),
+    {.name = "threads", .type = OPTION_UINT, FIELD(base_args, threads), .value = "N", .min = 1, .max = 1024,
+     .help = "worker threads; never changes a result", .default_text = "one for each processor"},
+    {.name = "memory", .type = OPTION_BYTES, FIELD(base_args, memory), .value = "SIZE", .min = 1 << 20,
+     .help = "memory to stay within, such as 512M or 2G", .default_text = "half of the RAM"},
+    {.name = "quiet", .letter = 'q', .type = OPTION_FLAG, FIELD(base_args, quiet),
      .help = "no progress on stderr"},
-    {.name = "help",
-     .letter = 'h',
-     .type = OPTION_FLAG,
-     .offset = offsetof(base_args, help),
+    {.name = "help", .letter = 'h', .type = OPTION_FLAG, FIELD(base_args, help),
      .help = "print this help"},
     {0},
 };
+/* clang-format on */
 
 typedef struct parser {
     const command *cmd;

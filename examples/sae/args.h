@@ -41,6 +41,8 @@ typedef struct option {
     const char *const *choices; /* NULL-terminated, for OPTION_CHOICE */
 } option;
 
+#define FIELD(type, member) .offset = offsetof(type, member)
+
 typedef struct option_group {
     const char *title; /* heading in the help; NULL ends the groups */
     const option *options;

@@ -10,32 +10,20 @@ typedef struct auroc_args {
     bool json;
 } auroc_args;
 
+/* clang-format off */
 static const option auroc_options[] = {
-    {.name = "latent",
-     .letter = 'j',
-     .required = true,
-     .type = OPTION_UINT,
-     .offset = offsetof(auroc_args, latent),
-     .value = "J",
-     .help = "index of the latent"},
-    {.name = "label",
-     .required = true,
-     .type = OPTION_TEXT,
-     .offset = offsetof(auroc_args, label),
-     .value = "COND",
+    {.name = "latent", .letter = 'j', .required = true, .type = OPTION_UINT, FIELD(auroc_args, latent),
+     .value = "J", .help = "index of the latent"},
+    {.name = "label", .required = true, .type = OPTION_TEXT, FIELD(auroc_args, label), .value = "COND",
      .help = "condition that makes a row positive, such as 'labels/persona=1'"},
-    {.name = "group",
-     .type = OPTION_TEXT,
-     .offset = offsetof(auroc_args, group),
-     .value = "COLUMN",
+    {.name = "group", .type = OPTION_TEXT, FIELD(auroc_args, group), .value = "COLUMN",
      .help = "score the mean over the rows that share this column's value",
      .default_text = "each row by itself"},
-    {.name = "json",
-     .type = OPTION_FLAG,
-     .offset = offsetof(auroc_args, json),
+    {.name = "json", .type = OPTION_FLAG, FIELD(auroc_args, json),
      .help = "print one JSON object"},
     {0},
 };
+/* clang-format on */
 
 static const option_group groups[] = {
     {"Comparison", auroc_options, 0},

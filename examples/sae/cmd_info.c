@@ -12,13 +12,13 @@ typedef struct info_args {
     bool json;
 } info_args;
 
+/* clang-format off */
 static const option info_options[] = {
-    {.name = "json",
-     .type = OPTION_FLAG,
-     .offset = offsetof(info_args, json),
+    {.name = "json", .type = OPTION_FLAG, FIELD(info_args, json),
      .help = "print one JSON object for each file"},
     {0},
 };
+/* clang-format on */
 
 static const option_group groups[] = {
     {"Output", info_options, 0},

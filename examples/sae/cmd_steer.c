@@ -10,20 +10,15 @@ typedef struct steer_args {
     bool unit;
 } steer_args;
 
+/* clang-format off */
 static const option steer_options[] = {
-    {.name = "latent",
-     .letter = 'j',
-     .required = true,
-     .type = OPTION_UINT,
-     .offset = offsetof(steer_args, latent),
-     .value = "J",
-     .help = "index of the latent"},
-    {.name = "unit",
-     .type = OPTION_FLAG,
-     .offset = offsetof(steer_args, unit),
+    {.name = "latent", .letter = 'j', .required = true, .type = OPTION_UINT, FIELD(steer_args, latent),
+     .value = "J", .help = "index of the latent"},
+    {.name = "unit", .type = OPTION_FLAG, FIELD(steer_args, unit),
      .help = "divide the direction by its Euclidean norm"},
     {0},
 };
+/* clang-format on */
 
 static const option_group groups[] = {
     {"Direction", steer_options, 0},

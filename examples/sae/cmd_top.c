@@ -24,49 +24,25 @@ typedef struct listing {
     size_t count;
 } listing;
 
-#define AT(member) .offset = offsetof(top_args, member)
+#define AT(member) FIELD(top_args, member)
 
+/* clang-format off */
 static const option top_options[] = {
-    {.name = "latent",
-     .letter = 'j',
-     .required = true,
-     .type = OPTION_UINT,
-     AT(latent),
-     .value = "J",
+    {.name = "latent", .letter = 'j', .required = true, .type = OPTION_UINT, AT(latent), .value = "J",
      .help = "index of the latent"},
-    {.name = "rows",
-     .letter = 'n',
-     .type = OPTION_SIZE,
-     AT(n),
-     .value = "N",
-     .min = 1,
-     .max = 1000000,
+    {.name = "rows", .letter = 'n', .type = OPTION_SIZE, AT(n), .value = "N", .min = 1, .max = 1000000,
      .help = "rows to print"},
-    {.name = "context",
-     .type = OPTION_SIZE,
-     AT(context),
-     .value = "N",
-     .max = 1000,
+    {.name = "context", .type = OPTION_SIZE, AT(context), .value = "N", .max = 1000,
      .help = "tokens shown on either side, of the same text"},
-    {.name = "vocab",
-     .type = OPTION_TEXT,
-     AT(vocabulary),
-     .value = "FILE.json",
+    {.name = "vocab", .type = OPTION_TEXT, AT(vocabulary), .value = "FILE.json",
      .help = "token texts: a JSON list, or an object of token to index"},
-    {.name = "tokens",
-     .type = OPTION_TEXT,
-     AT(tokens),
-     .value = "COLUMN",
-     .help = "column of token numbers",
-     .default_text = "token_ids"},
-    {.name = "group",
-     .type = OPTION_TEXT,
-     AT(group),
-     .value = "COLUMN",
-     .help = "column that tells texts apart",
-     .default_text = "prompt_id, else doc_id, else sequence"},
+    {.name = "tokens", .type = OPTION_TEXT, AT(tokens), .value = "COLUMN",
+     .help = "column of token numbers", .default_text = "token_ids"},
+    {.name = "group", .type = OPTION_TEXT, AT(group), .value = "COLUMN",
+     .help = "column that tells texts apart", .default_text = "prompt_id, else doc_id, else sequence"},
     {0},
 };
+/* clang-format on */
 
 static const option_group groups[] = {
     {"Listing", top_options, 0},

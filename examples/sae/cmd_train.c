@@ -31,112 +31,53 @@ typedef struct train_run {
 } train_run;
 
 #define FROM_DATA .default_text = "from the data"
-#define AT(member) .offset = offsetof(train_args, member)
+#define AT(member) FIELD(train_args, member)
 
+/* clang-format off */
 static const option train_options[] = {
-    {.name = "latents",
-     .letter = 'F',
-     .type = OPTION_SIZE,
-     AT(options.n_latents),
-     .value = "N",
-     FROM_DATA,
+    {.name = "latents", .letter = 'F', .type = OPTION_SIZE, AT(options.n_latents), .value = "N", FROM_DATA,
      .help = "size of the dictionary"},
-    {.name = "k",
-     .letter = 'k',
-     .type = OPTION_SIZE,
-     AT(options.k),
-     .value = "N",
-     FROM_DATA,
+    {.name = "k", .letter = 'k', .type = OPTION_SIZE, AT(options.k), .value = "N", FROM_DATA,
      .help = "active latents per row"},
-    {.name = "steps",
-     .type = OPTION_U64,
-     AT(options.steps),
-     .value = "N",
-     FROM_DATA,
+    {.name = "steps", .type = OPTION_U64, AT(options.steps), .value = "N", FROM_DATA,
      .help = "optimiser steps"},
-    {.name = "batch",
-     .type = OPTION_SIZE,
-     AT(options.batch_rows),
-     .value = "N",
-     .min = 1,
+    {.name = "batch", .type = OPTION_SIZE, AT(options.batch_rows), .value = "N", .min = 1,
      .help = "rows per step"},
-    {.name = "seed",
-     .type = OPTION_U64,
-     AT(options.seed),
-     .value = "N",
+    {.name = "seed", .type = OPTION_U64, AT(options.seed), .value = "N",
      .help = "of the initial weights and the row order"},
-    {.name = "lr",
-     .type = OPTION_REAL,
-     AT(options.learning_rate),
-     .value = "X",
-     .default_text = "from the size",
+    {.name = "lr", .type = OPTION_REAL, AT(options.learning_rate),
+     .value = "X", .default_text = "from the size",
      .help = "peak learning rate"},
-    {.name = "warmup",
-     .type = OPTION_REAL,
-     AT(options.warmup),
-     .value = "X",
-     .max = 1,
+    {.name = "warmup", .type = OPTION_REAL, AT(options.warmup), .value = "X", .max = 1,
      .help = "fraction of the steps over which the rate rises"},
-    {.name = "decay-start",
-     .type = OPTION_REAL,
-     AT(options.decay_start),
-     .value = "X",
-     .max = 1,
+    {.name = "decay-start", .type = OPTION_REAL, AT(options.decay_start), .value = "X", .max = 1,
      .help = "fraction of the steps after which the rate falls to 0"},
-    {.name = "clip",
-     .type = OPTION_REAL,
-     AT(options.clip),
-     .value = "X",
+    {.name = "clip", .type = OPTION_REAL, AT(options.clip), .value = "X",
      .help = "largest gradient norm; 0: no clipping"},
-    {.name = "aux-k",
-     .type = OPTION_SIZE,
-     AT(options.aux_k),
-     .value = "N",
-     .default_text = "half the width",
+    {.name = "aux-k", .type = OPTION_SIZE, AT(options.aux_k), .value = "N", .default_text = "half the width",
      .help = "dead latents that model the residual of a row; 0: none"},
-    {.name = "aux-coefficient",
-     .type = OPTION_REAL,
-     AT(options.aux_coefficient),
-     .value = "X",
+    {.name = "aux-coefficient", .type = OPTION_REAL, AT(options.aux_coefficient), .value = "X",
      .help = "weight of that term in the loss"},
-    {.name = "dead-after",
-     .type = OPTION_U64,
-     AT(options.dead_after),
-     .value = "ROWS",
-     FROM_DATA,
+    {.name = "dead-after", .type = OPTION_U64, AT(options.dead_after), .value = "ROWS", FROM_DATA,
      .help = "a latent is dead when it is silent for so many rows"},
-    {.name = "heldout",
-     .type = OPTION_TEXT,
-     AT(heldout),
-     .value = "DUMP",
+    {.name = "heldout", .type = OPTION_TEXT, AT(heldout), .value = "DUMP",
      .help = "rows to measure on, instead of a part of the training rows"},
     {0},
 };
 
 static const option run_options[] = {
-    {.name = "log",
-     .type = OPTION_TEXT,
-     AT(log),
-     .value = "FILE",
+    {.name = "log", .type = OPTION_TEXT, AT(log), .value = "FILE",
      .help = "write figures as JSON lines; appended to on --resume"},
-    {.name = "checkpoint",
-     .type = OPTION_TEXT,
-     AT(options.checkpoint),
-     .value = "PATH",
-     .help = "where to keep the state of the run",
-     .default_text = "MODEL.ckpt"},
-    {.name = "checkpoint-seconds",
-     .type = OPTION_REAL,
-     AT(options.checkpoint_seconds),
-     .value = "X",
+    {.name = "checkpoint", .type = OPTION_TEXT, AT(options.checkpoint), .value = "PATH",
+     .help = "where to keep the state of the run", .default_text = "MODEL.ckpt"},
+    {.name = "checkpoint-seconds", .type = OPTION_REAL, AT(options.checkpoint_seconds), .value = "X",
      .help = "time between checkpoints"},
-    {.name = "resume",
-     .type = OPTION_FLAG,
-     AT(resume),
+    {.name = "resume", .type = OPTION_FLAG, AT(resume),
      .help = "continue from the checkpoint; without one, start from the beginning"},
     {.name = "json", .type = OPTION_FLAG, AT(json), .help = "print the result as one JSON object"},
     {0},
 };
+/* clang-format on */
 
 static const option_group groups[] = {
     {"Training", train_options, 0},
@@ -245,16 +186,15 @@ static void announce(const train_run *run, const sae_train_options *chosen, uint
     fflush(stdout);
 }
 
-static int stopped(train_run *run, sae_status status, const sae_error *err)
+static int stopped(const train_run *run, sae_status status, const sae_error *err)
 {
     sae_train_metrics m = sae_trainer_metrics(run->trainer);
-    progress_clear(&run->session->progress);
+    int sig = signal_caught();
     if (status != SAE_STOPPED)
         return failed(status, err);
-    int exit_status = train_log_bad(&run->log) ? 1 : failed(status, err);
-    complain("stopped after step %" PRIu64 " of %" PRIu64 "; the same command with --resume continues",
-             m.step, m.steps);
-    return exit_status;
+    complain("%s after step %" PRIu64 " of %" PRIu64 "; the same command with --resume continues",
+             sig != 0 ? strsignal(sig) : "stopped", m.step, m.steps);
+    return sig != 0 ? 128 + sig : 1;
 }
 
 static void print_result(const train_run *run)
@@ -287,7 +227,6 @@ static int finish(train_run *run)
 {
     sae_error err;
     const output_args *output = &run->args->output;
-    progress_clear(&run->session->progress);
     sae_status status = sae_trainer_model(&run->model, run->trainer, &err);
     if (status == SAE_OK)
         status = sae_model_save(run->model, output->output, output->force, &err);
@@ -311,6 +250,7 @@ static int train(train_run *run)
     announce(run, &chosen, step);
     sae_error err = {.status = SAE_OK};
     sae_status status = sae_trainer_run(run->trainer, &err);
+    progress_clear(&run->session->progress);
     exit_status = status == SAE_OK ? finish(run) : stopped(run, status, &err);
     return train_log_close(&run->log) == 0 ? exit_status : 1;
 }

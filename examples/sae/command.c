@@ -5,48 +5,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* clang-format off */
 const option dump_options[] = {
-    {.name = "dataset",
-     .type = OPTION_TEXT,
-     .offset = offsetof(dump_args, dataset),
-     .value = "NAME",
+    {.name = "dataset", .type = OPTION_TEXT, FIELD(dump_args, dataset), .value = "NAME",
      .help = "activation dataset in the files; needed where there are several"},
-    {.name = "where",
-     .type = OPTION_TEXT,
-     .offset = offsetof(dump_args, where),
-     .value = "COND",
+    {.name = "where", .type = OPTION_TEXT, FIELD(dump_args, where), .value = "COND",
      .help = "only rows whose columns meet the condition, such as 'is_continuation=0 and position>0'"},
-    {.name = "drop-nonfinite",
-     .type = OPTION_FLAG,
-     .offset = offsetof(dump_args, drop_nonfinite),
+    {.name = "drop-nonfinite", .type = OPTION_FLAG, FIELD(dump_args, drop_nonfinite),
      .help = "leave rows with NaN or Inf out instead of refusing them"},
     {0},
 };
 
 const option output_options[] = {
-    {.name = "output",
-     .letter = 'o',
-     .required = true,
-     .type = OPTION_TEXT,
-     .offset = offsetof(output_args, output),
-     .value = "FILE",
-     .help = "file to write"},
-    {.name = "force",
-     .letter = 'f',
-     .type = OPTION_FLAG,
-     .offset = offsetof(output_args, force),
+    {.name = "output", .letter = 'o', .required = true, .type = OPTION_TEXT, FIELD(output_args, output),
+     .value = "FILE", .help = "file to write"},
+    {.name = "force", .letter = 'f', .type = OPTION_FLAG, FIELD(output_args, force),
      .help = "replace what exists"},
     {0},
 };
-
-const option force_option[] = {
-    {.name = "force",
-     .letter = 'f',
-     .type = OPTION_FLAG,
-     .offset = offsetof(output_args, force),
-     .help = "replace what exists"},
-    {0},
-};
+/* clang-format on */
 
 sae_status open_dump(sae_dump **out, session *s, const char *const *paths, size_t n_paths,
                      const dump_args *args, sae_error *err)

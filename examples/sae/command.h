@@ -25,7 +25,6 @@ typedef struct output_args {
 
 extern const option dump_options[];   /* of dump_args */
 extern const option output_options[]; /* of output_args, --output required */
-extern const option force_option[];   /* the --force of output_args alone */
 
 extern const command cmd_train, cmd_encode, cmd_rank, cmd_top, cmd_info, cmd_steer, cmd_auroc;
 

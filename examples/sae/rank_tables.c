@@ -39,33 +39,46 @@ void print_fidelity_table(FILE *stream, const sae_ranking *ranking, const char *
     fputc('\n', stream);
 }
 
-static void print_interval(FILE *stream, const sae_contrast *c)
+/* Decimals that give the largest value of the table four significant digits: activations have any scale. */
+static int table_decimals(const sae_ranking *ranking, size_t top)
 {
-    char text[40];
+    double largest = 0;
+    for (size_t i = 0; i < top; i++) {
+        const sae_latent_stats *s = sae_ranking_at(ranking, i);
+        largest = fmax(largest, fmax(fabs(s->delta.estimate), fabs(s->excess.estimate)));
+    }
+    double decimals = largest > 0 ? 3 - floor(log10(largest)) : 4;
+    return (int)fmin(fmax(decimals, 0), 9);
+}
+
+static void print_contrast(FILE *stream, const sae_contrast *c, int decimals)
+{
+    char interval[64] = "-";
     if (isfinite(c->low) && isfinite(c->high))
-        snprintf(text, sizeof text, "[%.4f, %.4f]", c->low, c->high);
-    else
-        snprintf(text, sizeof text, "-");
-    fprintf(stream, " %9.4f %-19s", c->estimate, text);
+        snprintf(interval, sizeof interval, "[%.*f, %.*f]", decimals, c->low, decimals, c->high);
+    fprintf(stream, " %10.*f %-20s", decimals, c->estimate, interval);
 }
 
 void print_ranking_table(FILE *stream, const sae_ranking *ranking, size_t top, double confidence)
 {
+    char interval[32];
     bool control = sae_ranking_has_control(ranking);
-    size_t n = sae_ranking_count(ranking);
-    if (top == 0)
+    size_t n = sae_ranking_count(ranking) < top ? sae_ranking_count(ranking) : top;
+    int decimals = table_decimals(ranking, n);
+    if (n == 0)
         return;
-    fprintf(stream, "\n%5s %7s %9s %-4.4g%% %-13s", "rank", "latent", "delta", 100 * confidence, "interval");
+    snprintf(interval, sizeof interval, "[%.4g %% interval]", 100 * confidence);
+    fprintf(stream, "\n%5s %7s %10s %-20s", "rank", "latent", "delta", interval);
     if (control)
-        fprintf(stream, " %9s %-4.4g%% %-13s", "excess", 100 * confidence, "interval");
+        fprintf(stream, " %10s %-20s", "excess", interval);
     fprintf(stream, " %7s %7s %9s  %s\n", "effect", "t", "q", "fires before -> after");
-    for (size_t i = 0; i < n && i < top; i++) {
+    for (size_t i = 0; i < n; i++) {
         const sae_latent_stats *s = sae_ranking_at(ranking, i);
         const sae_contrast *tested = control ? &s->excess : &s->delta;
         fprintf(stream, "%5zu %7" PRIu32, s->rank, s->latent);
-        print_interval(stream, &s->delta);
+        print_contrast(stream, &s->delta, decimals);
         if (control)
-            print_interval(stream, &s->excess);
+            print_contrast(stream, &s->excess, decimals);
         fprintf(stream, " %7.3f %7.2f %9.2g  %6.2f %% -> %.2f %%\n", tested->effect, tested->t, tested->q,
                 100 * s->freq_before, 100 * s->freq_after);
     }

@@ -1,10 +1,13 @@
 #include "io/hdf5_write.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "io/hdf5_guard.h"
+#include "io/hdf5_sink.h"
 #include "io/reader.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 enum { CHUNK_BYTES = 1 << 18, DEFLATE_LEVEL = 4, DATASETS_MAX = 4096 };
@@ -21,7 +24,8 @@ typedef struct output {
 struct saei_hdf5_writer {
     sae_context *context;
     char *path;
-    hid_t file;
+    saei_hdf5_sink sink;
+    hid_t driver, file; /* -1: not open */
     output *outputs;
     size_t n_outputs, room;
     bool failed;
@@ -50,6 +54,35 @@ static sae_status failed(saei_hdf5_writer *writer, sae_error *err, const char *w
     return saei_hdf5_fail(err, SAE_E_IO, "%s: cannot %s \"%.80s\"", writer->path, what, name);
 }
 
+/* libhdf5 sees no failed write (hdf5_sink.h): look after every call that may have written. */
+static sae_status check_writes(saei_hdf5_writer *writer, sae_error *err)
+{
+    if (writer->sink.write_errno == 0)
+        return SAE_OK;
+    writer->failed = true;
+    return saei_fail_errno(err, writer->sink.write_errno, "%s: cannot write", writer->path);
+}
+
+static sae_status create_file(saei_hdf5_writer *writer, sae_error *err)
+{
+    writer->sink.fd = open(writer->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (writer->sink.fd < 0)
+        return saei_fail_errno(err, errno, "%s: cannot create", writer->path);
+    sae_status status = SAE_OK;
+    saei_hdf5_guard guard = saei_hdf5_enter();
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    writer->driver = saei_hdf5_sink_register();
+    if (access >= 0 && writer->driver >= 0 && H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 &&
+        saei_hdf5_sink_use(access, writer->driver, &writer->sink))
+        writer->file = H5Fcreate(writer->path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    if (writer->file < 0)
+        status = saei_hdf5_fail(err, SAE_E_IO, "%s: cannot create", writer->path);
+    if (access >= 0)
+        H5Pclose(access);
+    saei_hdf5_leave(guard);
+    return status;
+}
+
 sae_status saei_hdf5_writer_open(saei_hdf5_writer **out, sae_context *context, const char *path,
                                  sae_error *err)
 {
@@ -59,20 +92,11 @@ sae_status saei_hdf5_writer_open(saei_hdf5_writer **out, sae_context *context, c
     if (status != SAE_OK)
         return status;
     writer->context = context;
-    writer->file = -1;
+    writer->sink.fd = -1;
+    writer->driver = writer->file = -1;
     status = saei_strdup(&writer->path, context, path, err);
-    if (status == SAE_OK) {
-        saei_hdf5_guard guard = saei_hdf5_enter();
-        hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-        if (access >= 0 && H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 &&
-            H5Pset_file_locking(access, false, true) >= 0)
-            writer->file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
-        if (writer->file < 0)
-            status = saei_hdf5_fail(err, SAE_E_IO, "%s: cannot create", path);
-        if (access >= 0)
-            H5Pclose(access);
-        saei_hdf5_leave(guard);
-    }
+    if (status == SAE_OK)
+        status = create_file(writer, err);
     if (status != SAE_OK) {
         saei_hdf5_writer_discard(writer);
         return status;
@@ -202,6 +226,8 @@ sae_status saei_hdf5_writer_append(saei_hdf5_writer *writer, size_t dataset, con
     saei_hdf5_guard guard = saei_hdf5_enter();
     sae_status status = extend_and_write(writer, o, rows, count, err);
     saei_hdf5_leave(guard);
+    if (status == SAE_OK)
+        status = check_writes(writer, err);
     o->rows = total;
     o->crc = crc32_z(o->crc, rows, (size_t)bytes);
     return status;
@@ -245,13 +271,17 @@ static sae_status close_file(saei_hdf5_writer *writer, sae_error *err)
             status = failed(writer, err, "write the dataset", writer->outputs[i].name);
         writer->outputs[i].id = -1;
     }
-    if (writer->file >= 0 && H5Fflush(writer->file, H5F_SCOPE_LOCAL) < 0)
-        status = failed(writer, err, "write", "the whole file");
     if (writer->file >= 0 && H5Fclose(writer->file) < 0)
         status = failed(writer, err, "close", "the whole file");
+    if (writer->driver >= 0)
+        H5FDunregister(writer->driver);
+    writer->driver = -1;
     writer->file = -1;
     saei_hdf5_leave(guard);
-    return status;
+    if (writer->sink.fd >= 0 && close(writer->sink.fd) != 0 && writer->sink.write_errno == 0)
+        writer->sink.write_errno = errno;
+    writer->sink.fd = -1;
+    return status == SAE_OK ? check_writes(writer, err) : status;
 }
 
 static sae_status verify_output(const saei_hdf5_writer *writer, const output *o, saei_reader *reader,

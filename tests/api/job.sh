@@ -57,7 +57,7 @@ expect 1 "$sae" rank m1 --before base.npy --after other.npy -o never.csv
 one_line_naming other.npy 17 16
 expect 1 "$sae" rank m1 --before base.npy --after after.npy --group nothing -o never.csv
 one_line_naming nothing
-expect 1 "$sae" rank m1 --before base.npy --after mix.npy -o never.csv
+expect 1 "$sae" rank m1 --before base.npy --after mix.npy --group prompt_id -o never.csv
 one_line_naming prompt_id
 absent never.csv
 
@@ -132,6 +132,7 @@ one_line_naming mix.npy
 absent never never.ckpt
 
 # A disk that is full, as a limit on the size of files: an error, and nothing is left.
+: >after.txt
 ls -a >before.txt
 for arguments in "train mix.npy -o full $small" 'encode m1 mix.npy -o full' \
     'rank m1 --before base.npy --after after.npy -o full'; do

@@ -1,0 +1,80 @@
+#include "diff/comparison.h"
+#include "apply/groups.h"
+#include "apply/pass.h"
+#include "base/memory.h"
+#include "model/model.h"
+
+sae_status saei_comparison_alloc(saei_comparison *comparison, const sae_model *model, const sae_dump *before,
+                                 const sae_dump *after, const sae_dump *const *controls, size_t n_controls,
+                                 sae_error *err)
+{
+    sae_context *context = model->context;
+    *comparison = (saei_comparison){.model = model, .n_dumps = 2 + n_controls};
+    sae_status status =
+        saei_alloc(&comparison->dumps, context, comparison->n_dumps, sizeof *comparison->dumps, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&comparison->profiles, context, comparison->n_dumps, sizeof *comparison->profiles, err);
+    if (status != SAE_OK)
+        return status;
+    comparison->dumps[0] = before;
+    comparison->dumps[1] = after;
+    for (size_t c = 0; c < n_controls; c++)
+        comparison->dumps[2 + c] = controls[c];
+    return SAE_OK;
+}
+
+void saei_comparison_release(saei_comparison *comparison)
+{
+    sae_context *context = comparison->model->context;
+    if (comparison->profiles != NULL)
+        for (size_t i = 0; i < comparison->n_dumps; i++)
+            saei_profile_free(comparison->profiles[i]);
+    saei_profile_free(comparison->control);
+    saei_free(context, comparison->profiles);
+    saei_free(context, comparison->dumps);
+}
+
+static sae_status check_dumps(const saei_comparison *comparison, const char *group, sae_error *err)
+{
+    for (size_t i = 0; i < comparison->n_dumps; i++) {
+        const sae_dump *dump = comparison->dumps[i];
+        sae_status status = saei_pass_check(comparison->model, dump, err);
+        if (status != SAE_OK)
+            return status;
+        const char *column = saei_group_column(dump, group);
+        if (!sae_dump_has_column(dump, column))
+            return saei_groups_no_column(dump, column, err);
+    }
+    return SAE_OK;
+}
+
+static saei_side side(const saei_comparison *comparison, size_t i)
+{
+    return (saei_side){comparison->dumps[i], comparison->profiles[i]};
+}
+
+static sae_status match_controls(saei_comparison *comparison, const sae_rank_options *options, sae_error *err)
+{
+    size_t n_controls = comparison->n_dumps - 2;
+    sae_status status = SAE_OK;
+    comparison->control_paired = n_controls > 0;
+    for (size_t c = 0; status == SAE_OK && c < n_controls && comparison->control_paired; c++)
+        status = saei_pairing_decide(&comparison->control_paired, side(comparison, 1), side(comparison, 2 + c),
+                                     options->group, options->pairing, err);
+    if (status == SAE_OK && n_controls > 0)
+        status = saei_profile_mean(&comparison->control, comparison->profiles + 2, n_controls, err);
+    return status;
+}
+
+sae_status saei_comparison_read(saei_comparison *comparison, sae_fidelity *fidelity, const sae_rank_options *options,
+                                sae_error *err)
+{
+    sae_status status = check_dumps(comparison, options->group, err);
+    for (size_t i = 0; status == SAE_OK && i < comparison->n_dumps; i++)
+        status = saei_profile_read(&comparison->profiles[i], &fidelity[i], comparison->model, comparison->dumps[i],
+                                   options->group, options->progress, options->progress_user, err);
+    if (status == SAE_OK)
+        status = saei_pairing_decide(&comparison->paired, side(comparison, 0), side(comparison, 1), options->group,
+                                     options->pairing, err);
+    return status == SAE_OK ? match_controls(comparison, options, err) : status;
+}

@@ -1,0 +1,43 @@
+/* What a model does on each prompt of a dump: mean activation and firing fraction of every latent that fires. */
+#ifndef SAEI_PROFILE_H
+#define SAEI_PROFILE_H
+
+#include "sae/diff.h"
+
+/* Sparse and latent-major: latent j fires on the prompts prompt[ptr[j]] .. prompt[ptr[j + 1] - 1], ascending. */
+typedef struct saei_profile {
+    sae_context *context;
+    size_t n_prompts, n_latents;
+    double *id;         /* [n_prompts] values of the group column, ascending */
+    uint64_t *ptr;      /* [n_latents + 1] */
+    uint32_t *prompt;   /* [ptr[n_latents]] */
+    double *activation; /* mean activation over the rows of the prompt, > 0 */
+    double *frequency;  /* fraction of these rows on which the latent fires, > 0 */
+} saei_profile;
+
+/* Streams the dump once. *fidelity gets the figures of the model on the same rows. Memory is proportional to the
+   (prompt, latent) pairs that fire. group == NULL: "prompt_id", else "doc_id". */
+sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const sae_model *model,
+                             const sae_dump *dump, const char *group, sae_progress_fn progress, void *user,
+                             sae_error *err);
+
+/* The mean of n ≥ 1 profiles on each prompt, over the profiles that hold the prompt. */
+sae_status saei_profile_mean(saei_profile **out, saei_profile *const *profiles, size_t n, sae_error *err);
+
+void saei_profile_free(saei_profile *profile);
+
+/* The column that names the prompts of a dump: group, or when it is NULL "prompt_id", else "doc_id". */
+const char *saei_group_column(const sae_dump *dump, const char *group);
+
+/* One addend of a profile. */
+typedef struct saei_firing {
+    uint32_t latent, prompt;
+    double activation, frequency;
+} saei_firing;
+
+/* Σ of the firings of each (latent, prompt), in their order, divided by weight[prompt]. Reorders firings. */
+sae_status saei_profile_new(saei_profile **out, sae_context *context, saei_firing *firings, uint64_t n,
+                            const double *id, const double *weight, size_t n_prompts, size_t n_latents,
+                            sae_error *err);
+
+#endif

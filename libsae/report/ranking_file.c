@@ -1,0 +1,98 @@
+#include "base/error.h"
+#include "io/atomic_file.h"
+#include "report/number.h"
+#include "sae/report.h"
+
+#include <math.h>
+#include <stddef.h>
+
+/* One number of a latent. The table is the file layout: its order is that of the columns. */
+typedef struct ranking_column {
+    const char *name;
+    size_t offset; /* of a double in sae_latent_stats */
+} ranking_column;
+
+#define STAT(name) {#name, offsetof(sae_latent_stats, name)}
+#define CONTRAST(name)                                                                                       \
+    {#name, offsetof(sae_latent_stats, name.estimate)}, {#name "_se", offsetof(sae_latent_stats, name.se)},   \
+        {#name "_low", offsetof(sae_latent_stats, name.low)},                                                \
+        {#name "_high", offsetof(sae_latent_stats, name.high)},                                              \
+        {#name "_effect", offsetof(sae_latent_stats, name.effect)},                                          \
+        {#name "_t", offsetof(sae_latent_stats, name.t)}, {#name "_p", offsetof(sae_latent_stats, name.p)},  \
+        {#name "_q", offsetof(sae_latent_stats, name.q)}
+
+static const ranking_column columns[] = {
+    STAT(score),       STAT(mean_before), STAT(mean_after),  STAT(mean_control), STAT(freq_before),
+    STAT(freq_after),  STAT(freq_control), CONTRAST(delta),  CONTRAST(excess),
+};
+enum { N_COLUMNS = sizeof columns / sizeof columns[0] };
+
+static double value_at(const sae_latent_stats *stats, size_t offset)
+{
+    return *(const double *)(const void *)((const char *)stats + offset);
+}
+
+static sae_status write_csv_number(saei_atomic_file *file, double value, sae_error *err)
+{
+    char text[SAEI_NUMBER_BYTES];
+    saei_number_format(text, value);
+    return saei_atomic_file_printf(file, err, ",%s", isnan(value) ? "" : text);
+}
+
+static sae_status write_json_number(saei_atomic_file *file, const char *name, double value, sae_error *err)
+{
+    char text[SAEI_NUMBER_BYTES];
+    saei_number_format(text, value);
+    return saei_atomic_file_printf(file, err, ",\"%s\":%s", name, isfinite(value) ? text : "null");
+}
+
+static sae_status write_number(saei_atomic_file *file, sae_report_format format, const char *name, double value,
+                               sae_error *err)
+{
+    return format == SAE_REPORT_CSV ? write_csv_number(file, value, err)
+                                    : write_json_number(file, name, value, err);
+}
+
+static sae_status write_header(saei_atomic_file *file, sae_error *err)
+{
+    sae_status status = saei_atomic_file_printf(file, err, "latent,rank");
+    for (size_t c = 0; status == SAE_OK && c < N_COLUMNS; c++)
+        status = saei_atomic_file_printf(file, err, ",%s", columns[c].name);
+    return status == SAE_OK ? saei_atomic_file_printf(file, err, ",p,q\n") : status;
+}
+
+/* p and q close the line: those of the contrast that is ranked by default. */
+static sae_status write_latent(saei_atomic_file *file, sae_report_format format, const sae_latent_stats *stats,
+                               bool has_control, sae_error *err)
+{
+    bool csv = format == SAE_REPORT_CSV;
+    const sae_contrast *ranked = has_control ? &stats->excess : &stats->delta;
+    sae_status status = saei_atomic_file_printf(file, err, csv ? "%u,%zu" : "{\"latent\":%u,\"rank\":%zu",
+                                                stats->latent, stats->rank);
+    for (size_t c = 0; status == SAE_OK && c < N_COLUMNS; c++)
+        status = write_number(file, format, columns[c].name, value_at(stats, columns[c].offset), err);
+    if (status == SAE_OK)
+        status = write_number(file, format, "p", ranked->p, err);
+    if (status == SAE_OK)
+        status = write_number(file, format, "q", ranked->q, err);
+    return status == SAE_OK ? saei_atomic_file_printf(file, err, csv ? "\n" : "}\n") : status;
+}
+
+sae_status sae_ranking_save(const sae_ranking *ranking, sae_context *context, const char *path,
+                            sae_report_format format, bool overwrite, sae_error *err)
+{
+    if (format != SAE_REPORT_CSV && format != SAE_REPORT_JSONL)
+        return saei_fail(err, SAE_E_ARGUMENT, "report format %d: no such format", (int)format);
+    saei_atomic_file *file = NULL;
+    sae_status status =
+        saei_atomic_file_open(&file, context, path, overwrite ? SAEI_OVERWRITE : SAEI_KEEP_EXISTING, err);
+    if (status == SAE_OK && format == SAE_REPORT_CSV)
+        status = write_header(file, err);
+    bool has_control = sae_ranking_has_control(ranking);
+    for (size_t i = 0; status == SAE_OK && i < sae_ranking_count(ranking); i++)
+        status = write_latent(file, format, sae_ranking_at(ranking, i), has_control, err);
+    if (status == SAE_OK)
+        status = saei_atomic_file_commit(&file, err);
+    saei_atomic_file_discard(file);
+    return status;
+}

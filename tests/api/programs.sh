@@ -1,0 +1,40 @@
+# programs.sh SOURCE_DIR SAE MAKE_DUMPS DATA PROGRAMS...: the example programs do what they say.
+. "$1/expect.sh"
+sae=$2 make_dumps=$3 data=$4
+find_persona=$5 train_in_memory=$6 encode_row=$7 custom_statistic=$8
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+"$make_dumps" . || exit 1
+
+# at_least NUMBER LIMIT
+at_least() {
+    awk -v number="$1" -v limit="$2" 'BEGIN { exit !(number + 0 >= limit + 0) }' ||
+        complain "'$1' is below $2: $what"
+}
+
+expect 0 "$train_in_memory"
+prints '64 latents, k 3'
+at_least "$(sed -n 's/.*explained variance \([0-9.]*\).*/\1/p' out.txt)" 0.8
+
+expect 0 "$sae" train mix.npy -o model --latents 32 -k 3 --batch 256 --steps 300 --quiet
+expect 0 "$encode_row" model base.npy 7
+[ "$(grep -c '^latent' out.txt)" -eq 3 ] || complain 'a row does not have k active latents'
+prints 'squared error'
+expect 1 "$encode_row" model base.npy 400
+expect 1 "$encode_row" model other.npy 0
+expect 0 "$custom_statistic" model base.npy after.npy
+[ "$(grep -c 'sign balance' out.txt)" -eq 10 ] || complain 'not ten latents'
+at_least "$(sed -n 's/^ 1 .*sign balance \([+0-9.]*\).*/\1/p' out.txt)" 0.5
+expect 1 "$custom_statistic" model base.npy shuffled.npy
+
+# The validation rows are few enough to train on in a test.
+expect 0 "$find_persona" "$data/pretrain_val.h5" "$data/eval_base.h5" "$data/eval_dose100.h5" \
+    "$data/eval_dose000.h5" "$data/pretrain_val.h5" 100
+prints '1. latent' 'tells 40 documents of the persona from 460 others'
+at_least "$(sed -n 's/.*AUROC \([0-9.]*\).*/\1/p' out.txt)" 0.95
+for program in "$find_persona" "$encode_row" "$custom_statistic"; do
+    expect 2 "$program"
+    grep -q '^usage: ' err.txt || complain "$program does not say how it is used"
+done
+finish
