@@ -68,6 +68,7 @@ sae_status sae_context_new(sae_context **out, const sae_context_options *options
     context->memory_limit = opt.memory_limit != 0 ? opt.memory_limit : half_of_memory();
     atomic_init(&context->used, 0);
     context->threads = opt.threads != 0 ? opt.threads : processors_available();
+    saei_pool_init(&context->pool);
     context->log = opt.log;
     context->log_user = opt.log_user;
     *out = context;
@@ -76,8 +77,11 @@ sae_status sae_context_new(sae_context **out, const sae_context_options *options
 
 void sae_context_free(sae_context *context)
 {
-    if (context != NULL)
-        context->allocator.free(context->allocator.user, context);
+    if (context == NULL)
+        return;
+    sae_allocator allocator = context->allocator;
+    saei_pool_destroy(&context->pool, &allocator);
+    allocator.free(allocator.user, context);
 }
 
 unsigned sae_context_threads(const sae_context *context)

@@ -2,15 +2,14 @@
 #ifndef SAEI_CONTEXT_H
 #define SAEI_CONTEXT_H
 
-#include "sae/base.h"
-
-#include <stdatomic.h>
+#include "base/pool.h"
 
 struct sae_context {
     sae_allocator allocator;
     uint64_t memory_limit;
     _Atomic uint64_t used;
     unsigned threads;
+    saei_pool pool;
     sae_log_fn log;
     void *log_user;
 };

@@ -131,6 +131,27 @@ static void append_slots(sae_codes *codes, size_t first_row, size_t rows, size_t
     }
 }
 
+typedef struct encode_job {
+    sae_codes *codes;
+    const sae_model *model;
+    sae_view rows;
+} encode_job;
+
+static void encode_task(void *arg, size_t tile, unsigned worker)
+{
+    const encode_job *job = arg;
+    const sae_codes *codes = job->codes;
+    const sae_model *model = job->model;
+    saei_encoder encoder = {model->d, model->n_latents, model->k, model->W_enc, false, model->b_enc};
+    size_t first = tile * SAEI_TILE_ROWS, left = job->rows.rows - first;
+    size_t n = left < SAEI_TILE_ROWS ? left : SAEI_TILE_ROWS;
+    for (size_t r = first; r < first + n; r++)
+        saei_row_scale_shift(codes->xc + r * model->d, 1.0f, job->rows.data + r * job->rows.stride,
+                             model->b_dec, model->d);
+    saei_encode_tile(codes->slots, NULL, &encoder, codes->xc, first, n,
+                     codes->scratch + worker * saei_encoder_scratch(model->n_latents));
+}
+
 sae_status sae_model_encode(sae_codes *codes, const sae_model *model, sae_view rows, sae_error *err)
 {
     if (rows.cols != model->d)
@@ -143,13 +164,11 @@ sae_status sae_model_encode(sae_codes *codes, const sae_model *model, sae_view r
         status = make_room(codes, rows.rows, model->k, err);
     if (status != SAE_OK)
         return status;
-    saei_encoder encoder = {model->d, model->n_latents, model->k, model->W_enc, false, model->b_enc};
+    saei_encoder_begin();
     for (size_t first = 0; first < rows.rows; first += CHUNK_ROWS) {
         size_t n = rows.rows - first < CHUNK_ROWS ? rows.rows - first : CHUNK_ROWS;
-        for (size_t r = 0; r < n; r++)
-            saei_row_scale_shift(codes->xc + r * model->d, 1.0f, rows.data + (first + r) * rows.stride,
-                                 model->b_dec, model->d);
-        saei_encode(codes->slots, NULL, &encoder, codes->xc, n, codes->scratch, codes->context);
+        encode_job job = {codes, model, {rows.data + first * rows.stride, n, rows.cols, rows.stride}};
+        saei_parallel_for(codes->context, (n + SAEI_TILE_ROWS - 1) / SAEI_TILE_ROWS, encode_task, &job);
         append_slots(codes, first, n, model->k);
     }
     codes->rows = rows.rows;

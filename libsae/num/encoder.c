@@ -1,19 +1,9 @@
 #include "num/encoder.h"
-#include "base/parallel.h"
 #include "num/rows.h"
 #include "num/topk.h"
 
 #include <cblas.h>
 #include <math.h>
-
-typedef struct encode_job {
-    saei_code_slots out;
-    const saei_encoder_subset *subset;
-    const saei_encoder *encoder;
-    const float *xc;
-    size_t rows;
-    float *scratch;
-} encode_job;
 
 static size_t min_size(size_t a, size_t b)
 {
@@ -87,40 +77,33 @@ static void sort_rows(const saei_code_slots *slots, size_t first_row, size_t m, 
     }
 }
 
-static void encode_tile(void *arg, size_t task, unsigned worker)
+void saei_encoder_begin(void)
 {
-    const encode_job *job = arg;
-    const saei_encoder *e = job->encoder;
-    const saei_encoder_subset *subset = job->subset;
-    size_t first_row = task * SAEI_TILE_ROWS, m = min_size(SAEI_TILE_ROWS, job->rows - first_row);
-    float *scores = job->scratch + worker * saei_encoder_scratch(e->n_latents);
-    clear_counts(&job->out, first_row, m);
-    if (subset != NULL)
-        clear_counts(&subset->out, first_row, m);
-    for (size_t first = 0; first < e->n_latents; first += SAEI_BLOCK_LATENTS) {
-        size_t n = min_size(SAEI_BLOCK_LATENTS, e->n_latents - first);
-        size_t first_member = subset != NULL ? subset_place(subset, first) : 0;
-        score_block(scores, e, job->xc + first_row * e->d, m, first, n);
-        for (size_t r = 0; r < m; r++) {
-            saei_row_axpy(scores + r * n, 1.0f, e->b_enc + first, n);
-            offer(&job->out, first_row + r, e->k, 0.0f, scores + r * n, n, first);
-            if (subset != NULL)
-                offer_subset(subset, first_row + r, scores + r * n, first, n, first_member);
-        }
-    }
-    sort_rows(&job->out, first_row, m, e->k);
-    if (subset != NULL)
-        sort_rows(&subset->out, first_row, m, subset->k);
-}
-
-void saei_encode(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *encoder,
-                 const float *xc, size_t rows, float *scratch, const sae_context *context)
-{
-    encode_job job = {out, subset, encoder, xc, rows, scratch};
-    /* Our loop brings the threads; a BLAS with its own would only compete, and change the summation order. */
     if (openblas_get_num_threads() != 1)
         openblas_set_num_threads(1);
-    saei_parallel_for(context, (rows + SAEI_TILE_ROWS - 1) / SAEI_TILE_ROWS, encode_tile, &job);
+}
+
+void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *e,
+                      const float *xc, size_t first, size_t rows, float *scratch)
+{
+    clear_counts(&out, first, rows);
+    if (subset != NULL)
+        clear_counts(&subset->out, first, rows);
+    for (size_t latent = 0; latent < e->n_latents; latent += SAEI_BLOCK_LATENTS) {
+        size_t n = min_size(SAEI_BLOCK_LATENTS, e->n_latents - latent);
+        size_t first_member = subset != NULL ? subset_place(subset, latent) : 0;
+        score_block(scratch, e, xc + first * e->d, rows, latent, n);
+        for (size_t r = 0; r < rows; r++) {
+            float *scores = scratch + r * n;
+            saei_row_axpy(scores, 1.0f, e->b_enc + latent, n);
+            offer(&out, first + r, e->k, 0.0f, scores, n, latent);
+            if (subset != NULL)
+                offer_subset(subset, first + r, scores, latent, n, first_member);
+        }
+    }
+    sort_rows(&out, first, rows, e->k);
+    if (subset != NULL)
+        sort_rows(&subset->out, first, rows, subset->k);
 }
 
 void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,

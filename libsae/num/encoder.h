@@ -30,14 +30,16 @@ typedef struct saei_encoder_subset {
     saei_code_slots out;
 } saei_encoder_subset;
 
-/* Scores of one tile, for each worker: allocate floats of it times the threads of the context. */
+/* Floats of scratch that the scores of a tile need; one scratch for each worker. */
 size_t saei_encoder_scratch(size_t n_latents);
 
-/* f = top k of relu(xc W_enc + b_enc) for xc [rows, d], rows already centred (x − b_dec). scratch: as above.
-   subset may be NULL. Rows are independent tasks of SAEI_TILE_ROWS; the codes do not depend on the number of
-   threads. */
-void saei_encode(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *encoder,
-                 const float *xc, size_t rows, float *scratch, const sae_context *context);
+/* Call before the tasks that encode: OpenBLAS is set to one thread, since our loops bring the threads. */
+void saei_encoder_begin(void);
+
+/* f = top k of relu(xc W_enc + b_enc) for rows first .. first + rows - 1 of xc [·, d], which are centred
+   (x − b_dec); rows <= SAEI_TILE_ROWS. subset may be NULL. */
+void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *encoder,
+                      const float *xc, size_t first, size_t rows, float *scratch);
 
 /* out [d] += Σ value_i W_dec[latent_i] over one row's codes, W_dec [F, d]. */
 void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,

@@ -30,8 +30,8 @@ static double median_of_three(double a, double b, double c)
     return fmax(fmin(a, b), fmin(fmax(a, b), c));
 }
 
-/* Quickselect with Hoare's partition: x[low .. j] ≤ pivot ≤ x[j + 1 .. high] and low ≤ j < high, since a median of
-   three is never the only largest. Runs of equal values split evenly. */
+/* Quickselect with Hoare's partition: x[low .. j] ≤ pivot ≤ x[j + 1 .. high] and low ≤ j < high, since a
+   median of three is never the only largest. Runs of equal values split evenly. */
 double saei_select(double *x, size_t n, size_t k)
 {
     size_t low = 0, high = n - 1;

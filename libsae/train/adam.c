@@ -81,7 +81,7 @@ static void update_chunk(void *arg, size_t chunk, unsigned worker)
 }
 
 void saei_adam_step(saei_parameters *parameters, saei_adam *adam, const saei_parameters *gradient, uint64_t t,
-                    double learning_rate, double gradient_scale, const sae_context *context)
+                    double learning_rate, double gradient_scale, sae_context *context)
 {
     adam_job job = {.p = parameters, .adam = adam, .g = gradient};
     job.factors = (adam_factors){.beta1 = (float)adam->beta1,

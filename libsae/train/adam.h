@@ -15,6 +15,6 @@ void saei_adam_free(saei_adam *adam, sae_context *context);
 
 /* Step number t ≥ 1 with the gradient times gradient_scale (the clipping factor). */
 void saei_adam_step(saei_parameters *parameters, saei_adam *adam, const saei_parameters *gradient, uint64_t t,
-                    double learning_rate, double gradient_scale, const sae_context *context);
+                    double learning_rate, double gradient_scale, sae_context *context);
 
 #endif

@@ -157,15 +157,6 @@ static size_t row_end(const gradient_job *job, size_t tile)
     return end < job->rows ? end : job->rows;
 }
 
-static void centre_tile(void *arg, size_t tile, unsigned worker)
-{
-    (void)worker;
-    const gradient_job *job = arg;
-    size_t d = job->sae->d;
-    for (size_t r = tile * SAEI_TILE_ROWS; r < row_end(job, tile); r++)
-        saei_row_scale_shift(job->sae->xc + r * d, job->scale, job->sae->xc + r * d, job->p->b_dec, d);
-}
-
 /* out = in − (codes of row r) W_dec; `names` translates the latents of the codes, NULL: as they are. */
 static void subtract_decoded(float *out, const float *in, const saei_parameters *p,
                              const saei_code_slots *codes, size_t k, size_t r, const uint32_t *names)
@@ -178,23 +169,29 @@ static void subtract_decoded(float *out, const float *in, const saei_parameters 
     }
 }
 
-static void residual_tile(void *arg, size_t tile, unsigned worker)
+/* Scales and centres a row, encodes, decodes: all while the tile is in cache. */
+static void forward_tile(void *arg, size_t tile, unsigned worker)
 {
-    (void)worker;
     const gradient_job *job = arg;
     const saei_topk_sae *sae = job->sae;
-    size_t d = sae->d;
+    const saei_parameters *p = job->p;
+    size_t d = sae->d, first = tile * SAEI_TILE_ROWS, end = row_end(job, tile);
+    saei_encoder encoder = {d, sae->n_latents, sae->k, p->W_enc, true, p->b_enc};
     double *sums = sae->tile_sums + tile * (d + 2);
     memset(sums, 0, (d + 2) * sizeof *sums);
-    for (size_t r = tile * SAEI_TILE_ROWS; r < row_end(job, tile); r++) {
+    for (size_t r = first; r < end; r++)
+        saei_row_scale_shift(sae->xc + r * d, job->scale, sae->xc + r * d, p->b_dec, d);
+    saei_encode_tile(sae->codes, job->dead, &encoder, sae->xc, first, end - first,
+                     sae->scratch + worker * saei_encoder_scratch(sae->n_latents));
+    for (size_t r = first; r < end; r++) {
         float *e = sae->e + r * d;
-        subtract_decoded(e, sae->xc + r * d, job->p, &sae->codes, sae->k, r, NULL);
+        subtract_decoded(e, sae->xc + r * d, p, &sae->codes, sae->k, r, NULL);
         sums[0] += saei_row_norm2(e, d);
         for (size_t i = 0; i < d; i++)
             sums[2 + i] += (double)e[i];
         if (job->dead != NULL) {
             float *residual = sae->aux_residual + r * d;
-            subtract_decoded(residual, e, job->p, &sae->dead.out, sae->k_aux, r, sae->dead.latents);
+            subtract_decoded(residual, e, p, &sae->dead.out, sae->k_aux, r, sae->dead.latents);
             sums[1] += saei_row_norm2(residual, d);
         }
     }
@@ -280,12 +277,8 @@ static double reduce_chunks(const saei_topk_sae *sae, saei_parameters *g, float 
 
 static void forward(gradient_job *job)
 {
-    saei_topk_sae *sae = job->sae;
-    size_t tiles = tiles_of(job->rows);
-    saei_encoder encoder = {sae->d, sae->n_latents, sae->k, job->p->W_enc, true, job->p->b_enc};
-    saei_parallel_for(sae->context, tiles, centre_tile, job);
-    saei_encode(sae->codes, job->dead, &encoder, sae->xc, job->rows, sae->scratch, sae->context);
-    saei_parallel_for(sae->context, tiles, residual_tile, job);
+    saei_encoder_begin();
+    saei_parallel_for(job->sae->context, tiles_of(job->rows), forward_tile, job);
 }
 
 void saei_topk_sae_forward(saei_topk_sae *sae, const saei_parameters *parameters, float scale, size_t rows)

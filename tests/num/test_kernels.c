@@ -94,22 +94,18 @@ typedef struct encoded {
     float value[ROWS * K], subset_value[ROWS * K_SUBSET];
 } encoded;
 
-static void encode_with(encoded *out, unsigned threads, bool latent_major, const float *xc, const float *W,
-                        const float *b, const uint32_t *members)
+static void encode_with(encoded *out, bool latent_major, const float *xc, const float *W, const float *b,
+                        const uint32_t *members)
 {
-    sae_context_options options;
-    sae_context_options_init(&options);
-    options.threads = threads;
-    sae_context *context;
-    ck_assert_int_eq(sae_context_new(&context, &options, NULL), SAE_OK);
-    float *scratch = calloc(saei_encoder_scratch(F) * threads, sizeof *scratch);
+    float *scratch = calloc(saei_encoder_scratch(F), sizeof *scratch);
     saei_encoder encoder = {D, F, K, W, latent_major, b};
     saei_encoder_subset subset = {
         members, SUBSET, K_SUBSET, {out->subset_latent, out->subset_value, out->subset_count}};
-    saei_encode((saei_code_slots){out->latent, out->value, out->count}, &subset, &encoder, xc, ROWS, scratch,
-                context);
+    saei_encoder_begin();
+    for (size_t first = 0; first < ROWS; first += SAEI_TILE_ROWS)
+        saei_encode_tile((saei_code_slots){out->latent, out->value, out->count}, &subset, &encoder, xc, first,
+                         ROWS - first < SAEI_TILE_ROWS ? ROWS - first : SAEI_TILE_ROWS, scratch);
     free(scratch);
-    sae_context_free(context);
 }
 
 START_TEST(encoder_equals_naive_on_integers)
@@ -131,8 +127,8 @@ START_TEST(encoder_equals_naive_on_integers)
         member[members[i]] = true;
     }
     encoded *one = calloc(1, sizeof *one), *two = calloc(1, sizeof *two);
-    encode_with(one, 1, false, xc, W, b, members);
-    encode_with(two, 2, true, xc, Wt, b, members);
+    encode_with(one, false, xc, W, b, members);
+    encode_with(two, true, xc, Wt, b, members);
     ck_assert_int_eq(memcmp(one, two, sizeof *one), 0);
     for (size_t r = 0; r < ROWS; r++) {
         for (size_t j = 0; j < F; j++) {
