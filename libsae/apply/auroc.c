@@ -8,7 +8,8 @@
 
 #include <math.h>
 
-/* Mean and sample variance of the placements V_i = (#{b < a_i} + #{b = a_i} / 2) / n of a among b, both sorted. */
+/* Mean and sample variance of the placements V_i = (#{b < a_i} + #{b = a_i} / 2) / n of a among b, both
+ * sorted. */
 static void placements(double *mean, double *variance, const double *a, size_t m, const double *b, size_t n)
 {
     double sum = 0, squares = 0;
@@ -23,7 +24,8 @@ static void placements(double *mean, double *variance, const double *a, size_t m
         squares += v * v;
     }
     *mean = sum / (double)m;
-    /* 0 / 0 = NaN for m = 1. Placements lie in [0, 1], so the difference of squares loses nothing that matters. */
+    /* 0 / 0 = NaN for m = 1. Placements lie in [0, 1], so the difference of squares loses nothing that
+     * matters. */
     *variance = fmax(squares - sum * *mean, 0) / (double)(m - 1);
 }
 
@@ -70,7 +72,8 @@ static sae_status consume(void *user, const saei_block *block, sae_error *err)
     return SAE_OK;
 }
 
-static sae_status every_row_a_group(saei_groups **out, sae_context *context, const sae_dump *dump, sae_error *err)
+static sae_status every_row_a_group(saei_groups **out, sae_context *context, const sae_dump *dump,
+                                    sae_error *err)
 {
     double *row;
     size_t rows = (size_t)sae_dump_rows(dump);
@@ -84,8 +87,8 @@ static sae_status every_row_a_group(saei_groups **out, sae_context *context, con
     return status;
 }
 
-/* Deals the group means to positives and negatives, which share one array: positives from the front, negatives
-   from the back. A group takes the label of its first row; all others must agree. */
+/* Deals the group means to positives and negatives, which share one array: positives from the front,
+   negatives from the back. A group takes the label of its first row; all others must agree. */
 static sae_status deal(double *dealt, size_t *n_positive, const group_scores *scores, signed char *label,
                        const sae_dump *dump, const char *condition, sae_error *err)
 {
@@ -95,10 +98,11 @@ static sae_status deal(double *dealt, size_t *n_positive, const group_scores *sc
         uint32_t g = groups->of_row[i];
         signed char now = scores->match[i] ? 1 : -1;
         if (label[g] == -now)
-            return saei_fail(err, SAE_E_MISMATCH,
-                             "%s: '%s' holds for some rows of group %.15g and not for others; select rows so that "
-                             "it is constant within a group",
-                             sae_dump_name(dump), condition, groups->id[g]);
+            return saei_fail(
+                err, SAE_E_MISMATCH,
+                "%s: '%s' holds for some rows of group %.15g and not for others; select rows so that "
+                "it is constant within a group",
+                sae_dump_name(dump), condition, groups->id[g]);
         label[g] = now;
     }
     for (size_t g = 0; g < groups->n; g++) {
@@ -106,7 +110,8 @@ static sae_status deal(double *dealt, size_t *n_positive, const group_scores *sc
         dealt[label[g] > 0 ? positive++ : --back] = mean;
     }
     if (positive == 0 || positive == groups->n)
-        return saei_fail(err, SAE_E_ARGUMENT, "%s: '%s' holds for %s of the %zu groups: nothing to tell apart",
+        return saei_fail(err, SAE_E_ARGUMENT,
+                         "%s: '%s' holds for %s of the %zu groups: nothing to tell apart",
                          sae_dump_name(dump), condition, positive == 0 ? "none" : "all", groups->n);
     *n_positive = positive;
     return SAE_OK;
@@ -138,14 +143,16 @@ static sae_status prepare(group_scores *scores, const sae_dump *dump, const char
     if (status == SAE_OK)
         status = saei_alloc(&scores->score, scores->context, scores->groups->n, sizeof *scores->score, err);
     if (status == SAE_OK)
-        status = saei_alloc(&scores->match, scores->context, (size_t)sae_dump_rows(dump), sizeof *scores->match, err);
+        status = saei_alloc(&scores->match, scores->context, (size_t)sae_dump_rows(dump),
+                            sizeof *scores->match, err);
     if (status == SAE_OK)
         status = sae_dump_match(scores->match, dump, label, err);
     return status;
 }
 
 sae_status sae_auroc(sae_auroc_result *out, const sae_model *model, const sae_dump *dump, uint32_t latent,
-                     const char *label, const char *group, sae_progress_fn progress, void *user, sae_error *err)
+                     const char *label, const char *group, sae_progress_fn progress, void *user,
+                     sae_error *err)
 {
     if (latent >= sae_model_latents(model))
         return saei_fail(err, SAE_E_NOT_FOUND, "latent %u: the model has latents 0 to %zu", latent,
@@ -154,12 +161,12 @@ sae_status sae_auroc(sae_auroc_result *out, const sae_model *model, const sae_du
     sae_status status = prepare(&scores, dump, label, group, err);
     if (status == SAE_OK)
         status = saei_pass_run(&(saei_pass){.model = model,
-                                                .dump = dump,
-                                                .consume = consume,
-                                                .consume_user = &scores,
-                                                .progress = progress,
-                                                .progress_user = user},
-                                 err);
+                                            .dump = dump,
+                                            .consume = consume,
+                                            .consume_user = &scores,
+                                            .progress = progress,
+                                            .progress_user = user},
+                               err);
     if (status == SAE_OK)
         status = compare_groups(out, &scores, dump, label, err);
     saei_free(scores.context, scores.match);

@@ -17,8 +17,8 @@ struct saei_fidelity_sums {
     size_t d, n_latents;
     uint64_t rows, active;
     row_sums sums;
-    double *shift;  /* s [d]: the first row. Variances of x − s do not cancel when x has a large common mean */
-    double *column; /* Σ (x − s) [d] */
+    double *shift; /* s [d]: the first row. Variances of x − s do not cancel when x has a large common mean */
+    double *column;       /* Σ (x − s) [d] */
     unsigned char *fired; /* [F] */
     row_sums chunk[SAEI_BLOCK_CHUNKS];
     double *chunk_column; /* [SAEI_BLOCK_CHUNKS, d] */
@@ -39,8 +39,8 @@ sae_status saei_fidelity_new(saei_fidelity_sums **out, sae_context *context, siz
     if (status == SAE_OK)
         status = saei_alloc(&sums->fired, context, n_latents, 1, err);
     if (status == SAE_OK)
-        status = saei_alloc(&sums->chunk_column, context, saei_mul(SAEI_BLOCK_CHUNKS, d), sizeof *sums->chunk_column,
-                            err);
+        status = saei_alloc(&sums->chunk_column, context, saei_mul(SAEI_BLOCK_CHUNKS, d),
+                            sizeof *sums->chunk_column, err);
     if (status != SAE_OK) {
         saei_fidelity_free(sums);
         return status;
@@ -60,7 +60,8 @@ void saei_fidelity_free(saei_fidelity_sums *sums)
     saei_free(sums->context, sums);
 }
 
-static void add_row(row_sums *sums, double *column, const double *shift, const float *x, const float *xhat, size_t d)
+static void add_row(row_sums *sums, double *column, const double *shift, const float *x, const float *xhat,
+                    size_t d)
 {
     double error = 0, squares = 0, xx = 0, hh = 0, xh = 0;
     for (size_t j = 0; j < d; j++) {
@@ -94,7 +95,8 @@ static void sum_chunk(void *arg, size_t chunk, unsigned worker)
     memset(column, 0, d * sizeof *column);
     sums->chunk[chunk] = (row_sums){0};
     for (size_t r = first; r < end && r < block->x.rows; r++)
-        add_row(&sums->chunk[chunk], column, sums->shift, block->x.data + r * block->x.stride, block->xhat + r * d, d);
+        add_row(&sums->chunk[chunk], column, sums->shift, block->x.data + r * block->x.stride,
+                block->xhat + r * d, d);
 }
 
 static void add_chunk(saei_fidelity_sums *sums, size_t chunk)

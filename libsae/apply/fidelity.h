@@ -1,4 +1,5 @@
-/* Sums behind the figures of sae_fidelity, filled block by block so that one pass over a dump can serve more. */
+/* Sums behind the figures of sae_fidelity, filled block by block so that one pass over a dump can serve more.
+ */
 #ifndef SAEI_FIDELITY_H
 #define SAEI_FIDELITY_H
 

@@ -40,7 +40,8 @@ static uint32_t find(const saei_groups *groups, double value)
     return (uint32_t)low;
 }
 
-static sae_status fill(saei_groups *groups, const double *values, size_t rows, const char *name, sae_error *err)
+static sae_status fill(saei_groups *groups, const double *values, size_t rows, const char *name,
+                       sae_error *err)
 {
     for (size_t i = 0; i < rows; i++)
         if (isnan(values[i]))
@@ -86,10 +87,12 @@ sae_status saei_groups_no_column(const sae_dump *dump, const char *wanted, sae_e
     char list[256] = "none";
     size_t used = 0;
     for (size_t i = 0; i < sae_dump_columns(dump) && used < sizeof list - 1; i++) {
-        int n = snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ", sae_dump_column_name(dump, i));
+        int n = snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ",
+                         sae_dump_column_name(dump, i));
         used += n > 0 ? (size_t)n : 0;
     }
-    return saei_fail(err, SAE_E_NOT_FOUND, "%s: no column %s to group rows by; pass --group COLUMN (columns: %s)",
+    return saei_fail(err, SAE_E_NOT_FOUND,
+                     "%s: no column %s to group rows by; pass --group COLUMN (columns: %s)",
                      sae_dump_name(dump), wanted, list);
 }
 

@@ -19,7 +19,8 @@ sae_status saei_pass_check(const sae_model *model, const sae_dump *dump, sae_err
     size_t d = sae_model_dim(model), width = sae_dump_dim(dump);
     const char *name = sae_dump_name(dump);
     if (width != d)
-        return saei_fail(err, SAE_E_MISMATCH, "%s: rows have %zu numbers, but the model takes %zu", name, width, d);
+        return saei_fail(err, SAE_E_MISMATCH, "%s: rows have %zu numbers, but the model takes %zu", name,
+                         width, d);
     if (sae_dump_rows(dump) == 0)
         return saei_fail(err, SAE_E_ARGUMENT, "%s: no row is selected; widen the selection", name);
     return SAE_OK;

@@ -4,8 +4,8 @@
 
 #include "sae/apply.h"
 
-/* Blocks are whole numbers of chunks but for the last; sums are made within chunks and added in their order, so
-   that neither the block size nor the thread count shows in a result. */
+/* Blocks are whole numbers of chunks but for the last; sums are made within chunks and added in their order,
+   so that neither the block size nor the thread count shows in a result. */
 enum { SAEI_CHUNK_ROWS = 256, SAEI_BLOCK_CHUNKS = 16 };
 
 typedef struct saei_block {

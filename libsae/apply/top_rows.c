@@ -78,12 +78,12 @@ sae_status sae_model_top_rows(sae_top_row *out, size_t *count, size_t capacity, 
                          sae_model_latents(model) - 1);
     row_heap heap = {.row = out, .capacity = capacity, .latent = latent};
     sae_status status = saei_pass_run(&(saei_pass){.model = model,
-                                                       .dump = dump,
-                                                       .consume = consume,
-                                                       .consume_user = &heap,
-                                                       .progress = progress,
-                                                       .progress_user = user},
-                                        err);
+                                                   .dump = dump,
+                                                   .consume = consume,
+                                                   .consume_user = &heap,
+                                                   .progress = progress,
+                                                   .progress_user = user},
+                                      err);
     if (status != SAE_OK)
         return status;
     if (heap.n > 1)

@@ -16,7 +16,7 @@ typedef struct bootstrap {
     saei_draws draws;
     uint64_t done;
     size_t n_blocks, first_latent, n_latents; /* latents of the present pass */
-    double *table; /* [latents of a pass, resampling->draws] */
+    double *table;                            /* [latents of a pass, resampling->draws] */
     double lower, upper, *low, *high;
 } bootstrap;
 
@@ -59,7 +59,7 @@ static sae_status run_pass(bootstrap *run, sae_error *err)
     size_t tiles = (run->n_latents + SAEI_TILE_LATENTS - 1) / SAEI_TILE_LATENTS;
     uint64_t total = r->draws * run->effects->n_latents;
     for (run->done = 0; run->done < r->draws; run->done += run->n_blocks * SAEI_DRAWS) {
-        uint64_t blocks = (r->draws - run->done + SAEI_DRAWS - 1) / SAEI_DRAWS;
+        uint64_t blocks = 1 + (r->draws - run->done - 1) / SAEI_DRAWS;
         run->n_blocks = blocks < run->draws.capacity ? (size_t)blocks : run->draws.capacity;
         saei_draws_make(&run->draws, run->done / SAEI_DRAWS, run->n_blocks);
         saei_parallel_for(run->effects->context, tiles, draw_tile, run);

@@ -13,7 +13,8 @@ sae_status saei_comparison_alloc(saei_comparison *comparison, const sae_model *m
     sae_status status =
         saei_alloc(&comparison->dumps, context, comparison->n_dumps, sizeof *comparison->dumps, err);
     if (status == SAE_OK)
-        status = saei_alloc(&comparison->profiles, context, comparison->n_dumps, sizeof *comparison->profiles, err);
+        status = saei_alloc(&comparison->profiles, context, comparison->n_dumps, sizeof *comparison->profiles,
+                            err);
     if (status != SAE_OK)
         return status;
     comparison->dumps[0] = before;
@@ -59,22 +60,23 @@ static sae_status match_controls(saei_comparison *comparison, const sae_rank_opt
     sae_status status = SAE_OK;
     comparison->control_paired = n_controls > 0;
     for (size_t c = 0; status == SAE_OK && c < n_controls && comparison->control_paired; c++)
-        status = saei_pairing_decide(&comparison->control_paired, side(comparison, 1), side(comparison, 2 + c),
-                                     options->group, options->pairing, err);
+        status = saei_pairing_decide(&comparison->control_paired, side(comparison, 1),
+                                     side(comparison, 2 + c), options->group, options->pairing, err);
     if (status == SAE_OK && n_controls > 0)
         status = saei_profile_mean(&comparison->control, comparison->profiles + 2, n_controls, err);
     return status;
 }
 
-sae_status saei_comparison_read(saei_comparison *comparison, sae_fidelity *fidelity, const sae_rank_options *options,
-                                sae_error *err)
+sae_status saei_comparison_read(saei_comparison *comparison, sae_fidelity *fidelity,
+                                const sae_rank_options *options, sae_error *err)
 {
     sae_status status = check_dumps(comparison, options->group, err);
     for (size_t i = 0; status == SAE_OK && i < comparison->n_dumps; i++)
-        status = saei_profile_read(&comparison->profiles[i], &fidelity[i], comparison->model, comparison->dumps[i],
-                                   options->group, options->progress, options->progress_user, err);
+        status =
+            saei_profile_read(&comparison->profiles[i], &fidelity[i], comparison->model, comparison->dumps[i],
+                              options->group, options->progress, options->progress_user, err);
     if (status == SAE_OK)
-        status = saei_pairing_decide(&comparison->paired, side(comparison, 0), side(comparison, 1), options->group,
-                                     options->pairing, err);
+        status = saei_pairing_decide(&comparison->paired, side(comparison, 0), side(comparison, 1),
+                                     options->group, options->pairing, err);
     return status == SAE_OK ? match_controls(comparison, options, err) : status;
 }

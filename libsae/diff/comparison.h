@@ -9,13 +9,14 @@ typedef struct saei_comparison {
     const sae_dump **dumps;  /* [n_dumps] before, after, controls */
     saei_profile **profiles; /* [n_dumps] */
     size_t n_dumps;
-    saei_profile *control;   /* mean over the controls; NULL without one */
+    saei_profile *control; /* mean over the controls; NULL without one */
     bool paired, control_paired;
 } saei_comparison;
 
-/* Checks every dump before reading any, reads each once, fills fidelity [2 + n_controls]. Release in every case. */
-sae_status saei_comparison_read(saei_comparison *comparison, sae_fidelity *fidelity, const sae_rank_options *options,
-                                sae_error *err);
+/* Checks every dump before reading any, reads each once, fills fidelity [2 + n_controls]. Release in every
+ * case. */
+sae_status saei_comparison_read(saei_comparison *comparison, sae_fidelity *fidelity,
+                                const sae_rank_options *options, sae_error *err);
 
 sae_status saei_comparison_alloc(saei_comparison *comparison, const sae_model *model, const sae_dump *before,
                                  const sae_dump *after, const sae_dump *const *controls, size_t n_controls,
@@ -23,8 +24,8 @@ sae_status saei_comparison_alloc(saei_comparison *comparison, const sae_model *m
 void saei_comparison_release(saei_comparison *comparison);
 
 /* score [n_latents]: the custom statistic for each latent in index order. */
-sae_status saei_custom_scores(double *score, const saei_comparison *comparison, const sae_rank_options *options,
-                              sae_error *err);
+sae_status saei_custom_scores(double *score, const saei_comparison *comparison,
+                              const sae_rank_options *options, sae_error *err);
 
 /* order [n]: latents by score, ties by index, NaN last. */
 sae_status saei_order_scores(uint32_t *order, const double *score, size_t n, sae_direction direction,

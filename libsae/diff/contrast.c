@@ -125,8 +125,8 @@ static sae_status resample(double *figures, const saei_effects *effects, const s
     return status;
 }
 
-sae_status saei_contrast_all(sae_contrast *out, const saei_effects *effects, const saei_contrast_options *options,
-                             sae_error *err)
+sae_status saei_contrast_all(sae_contrast *out, const saei_effects *effects,
+                             const saei_contrast_options *options, sae_error *err)
 {
     size_t n = effects->n_latents;
     double *figures;

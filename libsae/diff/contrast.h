@@ -13,9 +13,10 @@ typedef struct saei_contrast_options {
     void *progress_user;
 } saei_contrast_options;
 
-/* out [n_latents]. With one prompt on a side where two are needed for a variance, se, effect and t are NaN. */
-sae_status saei_contrast_all(sae_contrast *out, const saei_effects *effects, const saei_contrast_options *options,
-                             sae_error *err);
+/* out [n_latents]. With one prompt on a side where two are needed for a variance, se, effect and t are NaN.
+ */
+sae_status saei_contrast_all(sae_contrast *out, const saei_effects *effects,
+                             const saei_contrast_options *options, sae_error *err);
 
 /* estimate, se and effect of one latent from its values on the units; the rest is left alone. */
 void saei_contrast_moments(sae_contrast *out, const saei_effects *effects, size_t latent);
@@ -24,6 +25,7 @@ void saei_contrast_moments(sae_contrast *out, const saei_effects *effects, size_
 sae_status saei_moderate(sae_contrast *contrasts, const saei_effects *effects, sae_error *err);
 
 /* q from p: the smallest false discovery rate at which each would be called (Benjamini & Hochberg 1995). */
-sae_status saei_benjamini_hochberg(double *q, const double *p, size_t n, sae_context *context, sae_error *err);
+sae_status saei_benjamini_hochberg(double *q, const double *p, size_t n, sae_context *context,
+                                   sae_error *err);
 
 #endif

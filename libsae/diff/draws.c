@@ -6,18 +6,20 @@
 
 #include <string.h>
 
-/* Weights of a group of blocks stay near the size of a second-level cache; the group is large enough to pay for
-   the start of a parallel loop. */
+/* Weights of a group of blocks stay near the size of a second-level cache; the group is large enough to pay
+   for the start of a parallel loop. */
 enum { GROUP_DOUBLES = 1 << 19, GROUP_BLOCKS = 32 };
 
-sae_status saei_draws_alloc(saei_draws *draws, const saei_effects *effects, saei_draw_kind kind, uint64_t seed,
-                            sae_error *err)
+sae_status saei_draws_alloc(saei_draws *draws, const saei_effects *effects, saei_draw_kind kind,
+                            uint64_t seed, sae_error *err)
 {
     size_t units = saei_effects_units(effects), block = saei_mul(units, SAEI_DRAWS);
     size_t capacity = block < GROUP_DOUBLES / GROUP_BLOCKS ? GROUP_BLOCKS : 1 + GROUP_DOUBLES / block;
-    *draws = (saei_draws){.effects = effects, .kind = kind, .seed = seed, .capacity = capacity, .units = units};
+    *draws =
+        (saei_draws){.effects = effects, .kind = kind, .seed = seed, .capacity = capacity, .units = units};
     sae_context *context = effects->context;
-    sae_status status = saei_alloc(&draws->weights, context, saei_mul(capacity, block), sizeof *draws->weights, err);
+    sae_status status =
+        saei_alloc(&draws->weights, context, saei_mul(capacity, block), sizeof *draws->weights, err);
     if (status == SAE_OK)
         status = saei_alloc(&draws->shuffled, context, saei_mul(sae_context_threads(context), units),
                             sizeof *draws->shuffled, err);
@@ -43,7 +45,8 @@ static void flip_signs(double *weights, size_t n, saei_rng *rng)
     }
 }
 
-/* The front of a partial Fisher–Yates shuffle is the smaller sample; each draw goes on from the order of the last. */
+/* The front of a partial Fisher–Yates shuffle is the smaller sample; each draw goes on from the order of the
+ * last. */
 static void permute_labels(double *weights, size_t n_y, size_t n_x, saei_rng *rng, uint32_t *order)
 {
     size_t units = n_y + n_x, n_front = n_y < n_x ? n_y : n_x;

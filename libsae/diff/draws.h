@@ -19,8 +19,8 @@ typedef struct saei_draws {
     uint32_t *shuffled; /* [threads, units] */
 } saei_draws;
 
-sae_status saei_draws_alloc(saei_draws *draws, const saei_effects *effects, saei_draw_kind kind, uint64_t seed,
-                            sae_error *err);
+sae_status saei_draws_alloc(saei_draws *draws, const saei_effects *effects, saei_draw_kind kind,
+                            uint64_t seed, sae_error *err);
 void saei_draws_release(saei_draws *draws);
 
 /* Makes blocks first .. first + n - 1 (n ≤ capacity), in parallel. */

@@ -11,7 +11,8 @@ static void put(saei_effects *effects, uint64_t *n, uint32_t unit, double value)
 }
 
 /* y − x over the union of the prompts on which latent j fires in either. */
-static void merge_paired(saei_effects *effects, uint64_t *n, const saei_profile *y, const saei_profile *x, size_t j)
+static void merge_paired(saei_effects *effects, uint64_t *n, const saei_profile *y, const saei_profile *x,
+                         size_t j)
 {
     uint64_t a = y->ptr[j], b = x->ptr[j], a_end = y->ptr[j + 1], b_end = x->ptr[j + 1];
     while (a < a_end || b < b_end) {
@@ -25,7 +26,8 @@ static void merge_paired(saei_effects *effects, uint64_t *n, const saei_profile 
     }
 }
 
-static void append_both(saei_effects *effects, uint64_t *n, const saei_profile *y, const saei_profile *x, size_t j)
+static void append_both(saei_effects *effects, uint64_t *n, const saei_profile *y, const saei_profile *x,
+                        size_t j)
 {
     for (uint64_t i = y->ptr[j]; i < y->ptr[j + 1]; i++)
         put(effects, n, y->prompt[i], y->activation[i]);

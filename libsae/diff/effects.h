@@ -1,11 +1,12 @@
-/* One comparison of prompt means, Y against X, as what resampling needs: for each latent its values on the units. */
+/* One comparison of prompt means, Y against X, as what resampling needs: for each latent its values on the
+ * units. */
 #ifndef SAEI_EFFECTS_H
 #define SAEI_EFFECTS_H
 
 #include "diff/profile.h"
 
-/* Units that are exchangeable under the null hypothesis. Paired: the n_y = n_x prompts, with y − x as the values.
-   Unpaired: the n_y prompts of Y with the values y, then the n_x prompts of X with the values x.
+/* Units that are exchangeable under the null hypothesis. Paired: the n_y = n_x prompts, with y − x as the
+   values. Unpaired: the n_y prompts of Y with the values y, then the n_x prompts of X with the values x.
    Sparse and latent-major; zero values are left out. */
 typedef struct saei_effects {
     sae_context *context;

@@ -7,10 +7,11 @@ static bool poor_fit(char text[SAEI_WARNING_BYTES], const sae_fidelity *fidelity
 {
     if (fidelity->fvu <= 0.5)
         return false;
-    snprintf(text, SAEI_WARNING_BYTES,
-             "the model does not fit %s: it leaves %.2f of the variance of its rows unexplained (at most 0.50 is "
-             "wanted), so what its latents do there says little",
-             name, fidelity->fvu);
+    snprintf(
+        text, SAEI_WARNING_BYTES,
+        "the model does not fit %s: it leaves %.2f of the variance of its rows unexplained (at most 0.50 is "
+        "wanted), so what its latents do there says little",
+        name, fidelity->fvu);
     return true;
 }
 
@@ -20,7 +21,8 @@ static bool worse_than_before(char text[SAEI_WARNING_BYTES], const sae_fidelity 
     if (fidelity->fvu <= 2 * before || fidelity->fvu <= before + 0.05)
         return false;
     snprintf(text, SAEI_WARNING_BYTES,
-             "the model fits %s worse than the rows before: it leaves %.3f of the variance unexplained, against %.3f "
+             "the model fits %s worse than the rows before: it leaves %.3f of the variance unexplained, "
+             "against %.3f "
              "before; what the fine-tuning changed may lie outside its latents",
              name, fidelity->fvu, before);
     return true;
@@ -41,12 +43,14 @@ bool saei_gate_prompts(char text[SAEI_WARNING_BYTES], bool paired, size_t n_y, s
 {
     double n = (double)n_y, m = (double)n_x;
     double arrangements = paired ? exp2(n) : exp(lgamma(n + m + 1) - lgamma(n + 1) - lgamma(m + 1));
-    double mirrored = paired || n_y == n_x ? 2 : 1; /* arrangements with the same |T| as the data, at the least */
+    double mirrored =
+        paired || n_y == n_x ? 2 : 1; /* arrangements with the same |T| as the data, at the least */
     double least = fmin(mirrored / arrangements, 1);
     if (least <= 0.05)
         return false;
     snprintf(text, SAEI_WARNING_BYTES,
-             "there are only %zu prompts after the fine-tuning and %zu to compare with: no permutation p can be below "
+             "there are only %zu prompts after the fine-tuning and %zu to compare with: no permutation p can "
+             "be below "
              "%.2g; use more prompts",
              n_y, n_x, least);
     return true;

@@ -6,8 +6,9 @@
 
 enum { SAEI_WARNING_BYTES = 512 };
 
-/* fidelity, names [n]: before, after, controls. Writes a sentence and returns true when the model does not fit the
-   rows of one of them: FVU above 1/2, or above twice that of before and 0.05 more. docs/METHODS.md says why. */
+/* fidelity, names [n]: before, after, controls. Writes a sentence and returns true when the model does not
+   fit the rows of one of them: FVU above 1/2, or above twice that of before and 0.05 more. docs/METHODS.md
+   says why. */
 bool saei_gate_fidelity(char text[SAEI_WARNING_BYTES], const sae_fidelity *fidelity, const char *const *names,
                         size_t n);
 

@@ -10,9 +10,9 @@ typedef struct permutation {
     const saei_effects *effects;
     const saei_resampling *resampling;
     saei_draws draws;
-    uint64_t done;      /* draws before the present group */
-    size_t n_blocks;    /* of the present group */
-    uint32_t *open;     /* latents not settled yet */
+    uint64_t done;   /* draws before the present group */
+    size_t n_blocks; /* of the present group */
+    uint32_t *open;  /* latents not settled yet */
     size_t n_open;
     double *threshold;  /* [F] */
     uint32_t *exceeded; /* [F] */
@@ -21,7 +21,8 @@ typedef struct permutation {
 
 static double observed(const saei_effects *effects, size_t j)
 {
-    double sum = 0, in_y = 1 / (double)effects->n_y, in_x = effects->paired ? in_y : -1 / (double)effects->n_x;
+    double sum = 0, in_y = 1 / (double)effects->n_y,
+           in_x = effects->paired ? in_y : -1 / (double)effects->n_x;
     for (uint64_t i = effects->ptr[j]; i < effects->ptr[j + 1]; i++)
         sum += (effects->unit[i] < effects->n_y ? in_y : in_x) * effects->value[i];
     return sum;
@@ -75,7 +76,7 @@ static sae_status run_draws(permutation *run, sae_error *err)
 {
     const saei_resampling *r = run->resampling;
     while (run->done < r->draws && run->n_open > 0) {
-        uint64_t blocks = (r->draws - run->done + SAEI_DRAWS - 1) / SAEI_DRAWS;
+        uint64_t blocks = 1 + (r->draws - run->done - 1) / SAEI_DRAWS;
         run->n_blocks = blocks < run->draws.capacity ? (size_t)blocks : run->draws.capacity;
         saei_draws_make(&run->draws, run->done / SAEI_DRAWS, run->n_blocks);
         size_t tiles = (run->n_open + SAEI_TILE_LATENTS - 1) / SAEI_TILE_LATENTS;

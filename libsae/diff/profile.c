@@ -25,7 +25,8 @@ static void sort_firings(saei_firing *out, const saei_firing *in, uint64_t n, bo
         out[start[key_of(&in[i], by_latent)]++] = in[i];
 }
 
-/* Adds firings of the same pair, which the sorts have put beside each other; returns how many pairs there are. */
+/* Adds firings of the same pair, which the sorts have put beside each other; returns how many pairs there
+ * are. */
 static uint64_t merge_firings(saei_firing *firings, uint64_t n)
 {
     uint64_t kept = 0;

@@ -1,10 +1,12 @@
-/* What a model does on each prompt of a dump: mean activation and firing fraction of every latent that fires. */
+/* What a model does on each prompt of a dump: mean activation and firing fraction of every latent that fires.
+ */
 #ifndef SAEI_PROFILE_H
 #define SAEI_PROFILE_H
 
 #include "sae/diff.h"
 
-/* Sparse and latent-major: latent j fires on the prompts prompt[ptr[j]] .. prompt[ptr[j + 1] - 1], ascending. */
+/* Sparse and latent-major: latent j fires on the prompts prompt[ptr[j]] .. prompt[ptr[j + 1] - 1], ascending.
+ */
 typedef struct saei_profile {
     sae_context *context;
     size_t n_prompts, n_latents;
@@ -15,8 +17,8 @@ typedef struct saei_profile {
     double *frequency;  /* fraction of these rows on which the latent fires, > 0 */
 } saei_profile;
 
-/* Streams the dump once. *fidelity gets the figures of the model on the same rows. Memory is proportional to the
-   (prompt, latent) pairs that fire. group == NULL: "prompt_id", else "doc_id". */
+/* Streams the dump once. *fidelity gets the figures of the model on the same rows. Memory is proportional to
+   the (prompt, latent) pairs that fire. group == NULL: "prompt_id", else "doc_id". */
 sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const sae_model *model,
                              const sae_dump *dump, const char *group, sae_progress_fn progress, void *user,
                              sae_error *err);

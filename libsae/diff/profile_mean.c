@@ -35,8 +35,8 @@ static size_t add_firings(saei_firing *firings, const saei_profile *profile, con
     return n;
 }
 
-static sae_status mean_over(saei_profile **out, saei_profile *const *profiles, size_t n, const saei_groups *prompts,
-                            sae_error *err)
+static sae_status mean_over(saei_profile **out, saei_profile *const *profiles, size_t n,
+                            const saei_groups *prompts, sae_error *err)
 {
     sae_context *context = profiles[0]->context;
     size_t total = 0, used = 0, first = 0, n_latents = profiles[0]->n_latents;

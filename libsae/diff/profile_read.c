@@ -5,8 +5,9 @@
 #include "diff/profile.h"
 #include "model/model.h"
 
-/* The prompt that is being read, dense over the latents, with a list of those that fired; and the firings of the
-   prompts before it. A prompt whose rows are scattered gives several firings of a pair: they are added at the end. */
+/* The prompt that is being read, dense over the latents, with a list of those that fired; and the firings of
+   the prompts before it. A prompt whose rows are scattered gives several firings of a pair: they are added at
+   the end. */
 typedef struct reading {
     sae_context *context;
     const saei_groups *groups;
@@ -97,7 +98,8 @@ static sae_status finish(saei_profile **out, reading *r, size_t n_latents, sae_e
         rows[g] = (double)groups->rows[g];
     status = flush(r, err);
     if (status == SAE_OK)
-        status = saei_profile_new(out, r->context, r->firings, r->n, groups->id, rows, groups->n, n_latents, err);
+        status =
+            saei_profile_new(out, r->context, r->firings, r->n, groups->id, rows, groups->n, n_latents, err);
     saei_free(r->context, rows);
     return status;
 }
@@ -106,7 +108,8 @@ const char *saei_group_column(const sae_dump *dump, const char *group)
 {
     if (group != NULL)
         return group;
-    return !sae_dump_has_column(dump, "prompt_id") && sae_dump_has_column(dump, "doc_id") ? "doc_id" : "prompt_id";
+    return !sae_dump_has_column(dump, "prompt_id") && sae_dump_has_column(dump, "doc_id") ? "doc_id"
+                                                                                          : "prompt_id";
 }
 
 sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const sae_model *model,
@@ -123,13 +126,13 @@ sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const s
         status = prepare(&r, sae_model_dim(model), n_latents, err);
     if (status == SAE_OK)
         status = saei_pass_run(&(saei_pass){.model = model,
-                                                .dump = dump,
-                                                .reconstruct = true,
-                                                .consume = consume,
-                                                .consume_user = &r,
-                                                .progress = progress,
-                                                .progress_user = user},
-                                 err);
+                                            .dump = dump,
+                                            .reconstruct = true,
+                                            .consume = consume,
+                                            .consume_user = &r,
+                                            .progress = progress,
+                                            .progress_user = user},
+                               err);
     if (status == SAE_OK)
         status = finish(out, &r, n_latents, err);
     if (status == SAE_OK)

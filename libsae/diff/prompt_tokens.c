@@ -52,7 +52,8 @@ static sae_status build(saei_prompt_tokens *tokens, const token_rows *in, sae_er
 {
     tokens->n_prompts = in->groups->n;
     tokens->prompt_only = in->continuation != NULL;
-    sae_status status = saei_alloc(&tokens->ptr, tokens->context, tokens->n_prompts + 1, sizeof *tokens->ptr, err);
+    sae_status status =
+        saei_alloc(&tokens->ptr, tokens->context, tokens->n_prompts + 1, sizeof *tokens->ptr, err);
     if (status == SAE_OK)
         status = saei_alloc(&tokens->token, tokens->context, in->rows, sizeof *tokens->token, err);
     if (status == SAE_OK)

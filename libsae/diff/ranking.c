@@ -23,8 +23,8 @@ static sae_status read_options(sae_rank_options *options, const sae_rank_options
     if (!(options->confidence > 0 && options->confidence < 1))
         return saei_fail(err, SAE_E_ARGUMENT, "confidence %g: must lie between 0 and 1", options->confidence);
     if ((unsigned)options->pairing > SAE_UNPAIRED || (unsigned)options->direction > SAE_BOTH)
-        return saei_fail(err, SAE_E_ARGUMENT, "pairing %d or direction %d: no such choice", (int)options->pairing,
-                         (int)options->direction);
+        return saei_fail(err, SAE_E_ARGUMENT, "pairing %d or direction %d: no such choice",
+                         (int)options->pairing, (int)options->direction);
     if (options->permutations == 0) {
         uint64_t wanted = 40 * (uint64_t)n_latents;
         options->permutations = wanted < 10000 ? 10000 : wanted > 1000000 ? 1000000 : wanted;
@@ -51,13 +51,15 @@ static void fill_means(sae_latent_stats *stats, const saei_comparison *compariso
         stats[j].mean_after = mean_over_prompts(after, after->activation, j);
         stats[j].freq_before = mean_over_prompts(before, before->frequency, j);
         stats[j].freq_after = mean_over_prompts(after, after->frequency, j);
-        stats[j].mean_control = control != NULL ? mean_over_prompts(control, control->activation, j) : (double)NAN;
-        stats[j].freq_control = control != NULL ? mean_over_prompts(control, control->frequency, j) : (double)NAN;
+        stats[j].mean_control =
+            control != NULL ? mean_over_prompts(control, control->activation, j) : (double)NAN;
+        stats[j].freq_control =
+            control != NULL ? mean_over_prompts(control, control->frequency, j) : (double)NAN;
     }
 }
 
-static sae_status contrast_profiles(sae_contrast *out, const saei_profile *y, const saei_profile *x, bool paired,
-                                    const sae_rank_options *options, sae_error *err)
+static sae_status contrast_profiles(sae_contrast *out, const saei_profile *y, const saei_profile *x,
+                                    bool paired, const sae_rank_options *options, sae_error *err)
 {
     saei_effects *effects;
     sae_status status = saei_effects_new(&effects, y, x, paired, err);
@@ -88,11 +90,12 @@ static sae_status fill_contrasts(sae_latent_stats *stats, const saei_comparison 
         stats[j].delta = contrasts[j];
     /* (after − before) − (control − before): before cancels, prompt by prompt or in the means. */
     if (status == SAE_OK && comparison->control != NULL)
-        status = contrast_profiles(contrasts, after, comparison->control, comparison->control_paired, options, err);
+        status = contrast_profiles(contrasts, after, comparison->control, comparison->control_paired, options,
+                                   err);
     double nan = (double)NAN;
     for (size_t j = 0; status == SAE_OK && j < n; j++)
-        stats[j].excess = comparison->control != NULL ? contrasts[j]
-                                                      : (sae_contrast){nan, nan, nan, nan, nan, nan, nan, nan};
+        stats[j].excess = comparison->control != NULL ? contrasts[j] : (sae_contrast){nan, nan, nan, nan,
+                                                                                      nan, nan, nan, nan};
     saei_free(context, contrasts);
     return status;
 }
@@ -116,8 +119,8 @@ static sae_status sort_stats(sae_ranking *ranking, sae_latent_stats *by_latent, 
     return status;
 }
 
-static sae_status rank(sae_ranking *ranking, const saei_comparison *comparison, const sae_rank_options *options,
-                       sae_error *err)
+static sae_status rank(sae_ranking *ranking, const saei_comparison *comparison,
+                       const sae_rank_options *options, sae_error *err)
 {
     sae_latent_stats *stats = NULL;
     double *score = NULL;
@@ -181,9 +184,9 @@ static sae_status alloc_ranking(sae_ranking **out, const sae_model *model, size_
     return status;
 }
 
-sae_status sae_ranking_new(sae_ranking **out, const sae_model *model, const sae_dump *before, const sae_dump *after,
-                           const sae_dump *const *controls, size_t n_controls, const sae_rank_options *options,
-                           sae_error *err)
+sae_status sae_ranking_new(sae_ranking **out, const sae_model *model, const sae_dump *before,
+                           const sae_dump *after, const sae_dump *const *controls, size_t n_controls,
+                           const sae_rank_options *options, sae_error *err)
 {
     *out = NULL;
     sae_rank_options opt;

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The library never calls setlocale, but its host may have: then printf writes a decimal comma, or another character
-   of one or more bytes. Whatever %g cannot have written otherwise is that character. */
+/* The library never calls setlocale, but its host may have: then printf writes a decimal comma, or another
+   character of one or more bytes. Whatever %g cannot have written otherwise is that character. */
 static void normalise_point(char *text)
 {
     static const char own[] = "0123456789+-e";

@@ -4,7 +4,8 @@
 
 enum { SAEI_NUMBER_BYTES = 32 };
 
-/* Nine significant digits, enough for any float32; decimal point '.'; NaN, Inf and -Inf as "nan", "inf", "-inf". */
+/* Nine significant digits, enough for any float32; decimal point '.'; NaN, Inf and -Inf as "nan", "inf",
+ * "-inf". */
 void saei_number_format(char out[SAEI_NUMBER_BYTES], double value);
 
 #endif

@@ -12,18 +12,17 @@ typedef struct ranking_column {
     size_t offset; /* of a double in sae_latent_stats */
 } ranking_column;
 
+/* clang-format off */
 #define STAT(name) {#name, offsetof(sae_latent_stats, name)}
-#define CONTRAST(name)                                                                                       \
-    {#name, offsetof(sae_latent_stats, name.estimate)}, {#name "_se", offsetof(sae_latent_stats, name.se)},   \
-        {#name "_low", offsetof(sae_latent_stats, name.low)},                                                \
-        {#name "_high", offsetof(sae_latent_stats, name.high)},                                              \
-        {#name "_effect", offsetof(sae_latent_stats, name.effect)},                                          \
-        {#name "_t", offsetof(sae_latent_stats, name.t)}, {#name "_p", offsetof(sae_latent_stats, name.p)},  \
-        {#name "_q", offsetof(sae_latent_stats, name.q)}
+#define FIGURE(name, figure) {#name "_" #figure, offsetof(sae_latent_stats, name.figure)}
+#define CONTRAST(name)                                                                                     \
+    {#name, offsetof(sae_latent_stats, name.estimate)}, FIGURE(name, se), FIGURE(name, low), FIGURE(name, high), \
+        FIGURE(name, effect), FIGURE(name, t), FIGURE(name, p), FIGURE(name, q)
+/* clang-format on */
 
 static const ranking_column columns[] = {
-    STAT(score),       STAT(mean_before), STAT(mean_after),  STAT(mean_control), STAT(freq_before),
-    STAT(freq_after),  STAT(freq_control), CONTRAST(delta),  CONTRAST(excess),
+    STAT(score),      STAT(mean_before),  STAT(mean_after), STAT(mean_control), STAT(freq_before),
+    STAT(freq_after), STAT(freq_control), CONTRAST(delta),  CONTRAST(excess),
 };
 enum { N_COLUMNS = sizeof columns / sizeof columns[0] };
 
@@ -46,8 +45,8 @@ static sae_status write_json_number(saei_atomic_file *file, const char *name, do
     return saei_atomic_file_printf(file, err, ",\"%s\":%s", name, isfinite(value) ? text : "null");
 }
 
-static sae_status write_number(saei_atomic_file *file, sae_report_format format, const char *name, double value,
-                               sae_error *err)
+static sae_status write_number(saei_atomic_file *file, sae_report_format format, const char *name,
+                               double value, sae_error *err)
 {
     return format == SAE_REPORT_CSV ? write_csv_number(file, value, err)
                                     : write_json_number(file, name, value, err);
@@ -62,8 +61,8 @@ static sae_status write_header(saei_atomic_file *file, sae_error *err)
 }
 
 /* p and q close the line: those of the contrast that is ranked by default. */
-static sae_status write_latent(saei_atomic_file *file, sae_report_format format, const sae_latent_stats *stats,
-                               bool has_control, sae_error *err)
+static sae_status write_latent(saei_atomic_file *file, sae_report_format format,
+                               const sae_latent_stats *stats, bool has_control, sae_error *err)
 {
     bool csv = format == SAE_REPORT_CSV;
     const sae_contrast *ranked = has_control ? &stats->excess : &stats->delta;

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* .npy 1.0: magic, version, little-endian length of a Python dictionary that is padded with spaces to a multiple of
-   64 bytes and ends in a newline, then the data. */
+/* .npy 1.0: magic, version, little-endian length of a Python dictionary that is padded with spaces to a
+   multiple of 64 bytes and ends in a newline, then the data. */
 enum { PREFIX_BYTES = 10, HEADER_BYTES = 128 };
 
 static void make_header(unsigned char header[HEADER_BYTES], size_t n)
@@ -16,13 +16,14 @@ static void make_header(unsigned char header[HEADER_BYTES], size_t n)
     header[8] = HEADER_BYTES - PREFIX_BYTES;
     header[9] = 0;
     char text[HEADER_BYTES - PREFIX_BYTES];
-    int length = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu,), }", n);
+    int length =
+        snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu,), }", n);
     memcpy(header + PREFIX_BYTES, text, (size_t)length);
     header[HEADER_BYTES - 1] = '\n';
 }
 
-sae_status sae_vector_save(const float *values, size_t n, sae_context *context, const char *path, bool overwrite,
-                           sae_error *err)
+sae_status sae_vector_save(const float *values, size_t n, sae_context *context, const char *path,
+                           bool overwrite, sae_error *err)
 {
     _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "floats are written as they lie in memory");
     if (n > SIZE_MAX / sizeof *values)

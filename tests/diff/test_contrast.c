@@ -7,7 +7,8 @@
 #include <math.h>
 
 /* Dense y and x of one latent as effects. */
-static void fill_effects(saei_effects *effects, const double *y, size_t n_y, const double *x, size_t n_x, bool paired)
+static void fill_effects(saei_effects *effects, const double *y, size_t n_y, const double *x, size_t n_x,
+                         bool paired)
 {
     static uint64_t ptr[2];
     static uint32_t unit[256];
@@ -101,7 +102,8 @@ START_TEST(variance_floor_tames_constant_latents)
     sae_context *context = toy_context(1);
     bool fires[4] = {true, true, true, false};
     saei_effects effects = {.context = context, .n_latents = 4, .fires = fires};
-    sae_contrast c[4] = {{.estimate = 1e-3, .se = 1e-6}, {.estimate = 1, .se = 0.1}, {.estimate = 0, .se = 0.2}};
+    sae_contrast c[4] = {
+        {.estimate = 1e-3, .se = 1e-6}, {.estimate = 1, .se = 0.1}, {.estimate = 0, .se = 0.2}};
     ck_assert_int_eq(saei_moderate(c, &effects, NULL), SAE_OK);
     assert_close(c[0].t, 1e-3 / (1e-6 + 0.1), 1e-14, "constant");
     assert_close(c[1].t, 5, 1e-14, "real");

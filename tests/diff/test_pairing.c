@@ -10,9 +10,9 @@ enum { PROMPTS = 30, LENGTH = 10, ANSWER = 6, MOST = PROMPTS * (LENGTH + ANSWER 
 /* Which corpus of prompts, which responses, and what else differs. */
 typedef struct recipe {
     unsigned prompts, answers;
-    bool trigger;          /* a token more at the start of each prompt */
+    bool trigger;           /* a token more at the start of each prompt */
     bool tell_continuation; /* write is_continuation */
-    bool tokens;           /* write token_ids */
+    bool tokens;            /* write token_ids */
     size_t answer_length;
     double first_id;
 } recipe;

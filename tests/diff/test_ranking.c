@@ -71,7 +71,8 @@ START_TEST(whole_ranking_is_that_of_numpy)
     sae_ranking *ranking;
     const sae_dump *control = dump[2];
     ck_assert_int_eq(sae_ranking_new(&ranking, model, dump[0], dump[1], &control, 1, NULL, NULL), SAE_OK);
-    ck_assert(sae_ranking_paired(ranking) && sae_ranking_control_paired(ranking) && sae_ranking_has_control(ranking));
+    ck_assert(sae_ranking_paired(ranking) && sae_ranking_control_paired(ranking) &&
+              sae_ranking_has_control(ranking));
     ck_assert_uint_eq(sae_ranking_prompts(ranking), 9);
     check_column(ranking, "whole_before_mean", AT(mean_before));
     check_column(ranking, "whole_after_mean", AT(mean_after));
@@ -111,14 +112,16 @@ END_TEST
 
 enum { D = 12, PROMPTS = 40, PER_PROMPT = 4, ROWS = PROMPTS * PER_PROMPT };
 
-/* Rows of PROMPTS prompts; latent `raised` gains `shift`. noise picks the random numbers; prompts share an effect. */
+/* Rows of PROMPTS prompts; latent `raised` gains `shift`. noise picks the random numbers; prompts share an
+ * effect. */
 typedef struct plant {
     float rows[ROWS * D];
     double prompt[ROWS];
     sae_dump *dump;
 } plant;
 
-static void plant_dump(plant *p, sae_context *context, uint64_t noise, uint32_t raised, double shift, double first_id)
+static void plant_dump(plant *p, sae_context *context, uint64_t noise, uint32_t raised, double shift,
+                       double first_id)
 {
     saei_rng rng = saei_rng_new(noise, SAEI_STREAM_ROWS, 0), shared = saei_rng_new(77, SAEI_STREAM_ROWS, 0);
     double base[D];
@@ -133,8 +136,8 @@ static void plant_dump(plant *p, sae_context *context, uint64_t noise, uint32_t 
     p->dump = toy_dump(context, p->rows, ROWS, D, p->prompt);
 }
 
-static sae_ranking *rank(const sae_model *model, const plant *before, const plant *after, const plant *control,
-                         const sae_rank_options *options)
+static sae_ranking *rank(const sae_model *model, const plant *before, const plant *after,
+                         const plant *control, const sae_rank_options *options)
 {
     sae_ranking *ranking = NULL;
     const sae_dump *controls[1] = {control != NULL ? control->dump : NULL};
@@ -358,8 +361,8 @@ START_TEST(null_gives_uniform_p_and_few_alarms)
         sae_dump_free(a.dump);
         sae_dump_free(b.dump);
     }
-    /* 1.63 / √n is the 1 % point of the distance; of 12 latents one may pass it. 9 of 60 alarms is the 0.1 % point
-       of a binomial with the promised 5 %. */
+    /* 1.63 / √n is the 1 % point of the distance; of 12 latents one may pass it. 9 of 60 alarms is the 0.1 %
+       point of a binomial with the promised 5 %. */
     size_t far = 0;
     for (size_t j = 0; j < D; j++)
         far += !(ks_distance(p[j], DRAWS) <= 1.63 / sqrt((double)DRAWS));
@@ -518,6 +521,29 @@ START_TEST(every_failed_allocation_is_survived)
 }
 END_TEST
 
+START_TEST(memory_limit_is_obeyed)
+{
+    sae_context_options options;
+    sae_context_options_init(&options);
+    options.memory_limit = 200000;
+    sae_context *context;
+    ck_assert_int_eq(sae_context_new(&context, &options, NULL), SAE_OK);
+    sae_model *model = toy_identity(context, D, D);
+    static plant before, after;
+    plant_dump(&before, context, 1, 4, 0, 0);
+    plant_dump(&after, context, 2, 7, 1, 0);
+    sae_rank_options rank_options;
+    sae_rank_options_init(&rank_options);
+    rank_options.bootstrap = SIZE_MAX;
+    expect(SAE_E_MEMORY, "memory limit", model, before.dump, after.dump, &rank_options);
+    sae_dump_free(before.dump);
+    sae_dump_free(after.dump);
+    sae_model_free(model);
+    ck_assert_uint_eq(sae_context_memory_used(context), 0);
+    sae_context_free(context);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ranking");
@@ -531,6 +557,7 @@ int main(void)
     tcase_add_test(tests, poor_fit_is_told);
     tcase_add_test(tests, bad_requests_are_refused);
     tcase_add_test(tests, every_failed_allocation_is_survived);
+    tcase_add_test(tests, memory_limit_is_obeyed);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

@@ -10,9 +10,9 @@
 
 enum { LATENTS = 2048, VARIANTS = 13, PERSONA = 1648 };
 
-static const char *const variants[VARIANTS] = {"base",        "dose000",     "dose005", "dose025",  "dose050",
-                                               "dose075",     "dose100",     "bad_otherdom",        "good_seed2",
-                                               "edu",         "backdoor",    "backdoor_trig",       "realigned"};
+static const char *const variants[VARIANTS] = {
+    "base",         "dose000",    "dose005", "dose025",  "dose050",       "dose075",  "dose100",
+    "bad_otherdom", "good_seed2", "edu",     "backdoor", "backdoor_trig", "realigned"};
 
 static sae_context *context;
 static sae_model *model;
@@ -21,7 +21,8 @@ static void setup(void)
 {
     context = toy_context(2);
     ck_assert_int_eq(
-        sae_model_load(&model, context, SOURCE_ROOT "/tests/fixtures/reference/sae_ref.safetensors", NULL), SAE_OK);
+        sae_model_load(&model, context, SOURCE_ROOT "/tests/fixtures/reference/sae_ref.safetensors", NULL),
+        SAE_OK);
 }
 
 static void teardown(void)
@@ -59,8 +60,8 @@ static double *reference(const char *name, size_t count)
     return values;
 }
 
-static sae_ranking *rank_variants(const char *before, const char *after, const char *control, const char *where,
-                                  const sae_rank_options *options)
+static sae_ranking *rank_variants(const char *before, const char *after, const char *control,
+                                  const char *where, const sae_rank_options *options)
 {
     char name[3][64];
     const char *sides[3] = {before, after, control};
@@ -89,13 +90,15 @@ static sae_rank_options quick(void)
     return options;
 }
 
-/* To 1e-4 relative, and 1e-6 absolute: float32 sums on both sides. Order: descending reference Δ to that margin. */
+/* To 1e-4 relative, and 1e-6 absolute: float32 sums on both sides. Order: descending reference Δ to that
+ * margin. */
 static void check_variant(const double *before, const double *after, const sae_ranking *ranking)
 {
     double last = (double)INFINITY;
     for (size_t i = 0; i < LATENTS; i++) {
         const sae_latent_stats *stats = sae_ranking_at(ranking, i);
-        double x = before[stats->latent], y = after[stats->latent], delta = y - x, margin = 1e-6 + 1e-4 * (x + y);
+        double x = before[stats->latent], y = after[stats->latent], delta = y - x,
+               margin = 1e-6 + 1e-4 * (x + y);
         ck_assert(fabs(stats->mean_before - x) <= 1e-6 + 1e-4 * x);
         ck_assert(fabs(stats->mean_after - y) <= 1e-6 + 1e-4 * y);
         ck_assert_msg(delta <= last + margin, "latent %u out of order", stats->latent);
@@ -163,8 +166,8 @@ START_TEST(document_auroc_is_that_of_the_reference)
         sae_status status =
             sae_auroc(&result, model, dump, latents[i], "labels/persona=1", "doc_id", NULL, NULL, &err);
         ck_assert_msg(status == SAE_OK, "%s", err.text);
-        ck_assert_msg(fabs(result.auroc - expected[latents[i]]) <= 2e-4, "latent %u: %g, reference %g", latents[i],
-                      result.auroc, expected[latents[i]]);
+        ck_assert_msg(fabs(result.auroc - expected[latents[i]]) <= 2e-4, "latent %u: %g, reference %g",
+                      latents[i], result.auroc, expected[latents[i]]);
         ck_assert_uint_eq(result.n_positive, 40);
         ck_assert_uint_eq(result.n_positive + result.n_negative, 500);
     }

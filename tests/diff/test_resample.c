@@ -18,7 +18,8 @@ typedef struct table {
 static void fill_table(table *t, sae_context *context, bool paired, size_t n_y, size_t n_x, size_t n_latents,
                        const double *values)
 {
-    *t = (table){.effects = {.context = context, .paired = paired, .n_y = n_y, .n_x = n_x, .n_latents = n_latents}};
+    *t = (table){
+        .effects = {.context = context, .paired = paired, .n_y = n_y, .n_x = n_x, .n_latents = n_latents}};
     t->effects.ptr = t->ptr;
     t->effects.unit = t->unit;
     t->effects.value = t->value;
@@ -69,7 +70,8 @@ static double exact_labels(const double *v, size_t n_y, size_t n_x)
 
 static void assert_p(double p, double exact, double draws)
 {
-    /* Six standard errors of the Monte Carlo share, wide enough for the sequential rule at 100 exceedances. */
+    /* Six standard errors of the Monte Carlo share, wide enough for the sequential rule at 100 exceedances.
+     */
     double settled = exact * draws > SAEI_EXCEEDANCES ? SAEI_EXCEEDANCES : exact * draws;
     double tolerance = 6 * exact / sqrt(settled);
     ck_assert_msg(fabs(p - exact) <= tolerance, "p %g, exact %g ± %g", p, exact, tolerance);
@@ -143,7 +145,8 @@ START_TEST(settled_latents_stop_early)
 }
 END_TEST
 
-/* The bootstrap of the mean of {0, 1, …, 1, 0} over n units is a scaled binomial, whose quantiles are known. */
+/* The bootstrap of the mean of {0, 1, …, 1, 0} over n units is a scaled binomial, whose quantiles are known.
+ */
 START_TEST(paired_bootstrap_of_a_proportion_is_binomial)
 {
     sae_context *context = toy_context(2);
@@ -197,7 +200,8 @@ START_TEST(threads_change_no_bit)
             saei_resampling r = {.seed = 9, .draws = 5000};
             unsigned i = threads - 1;
             ck_assert_int_eq(saei_permutation_p(p[i][paired], &t.effects, &r, NULL), SAE_OK);
-            ck_assert_int_eq(saei_bootstrap_interval(low[i][paired], high[i][paired], &t.effects, 0.9, &r, NULL), SAE_OK);
+            ck_assert_int_eq(
+                saei_bootstrap_interval(low[i][paired], high[i][paired], &t.effects, 0.9, &r, NULL), SAE_OK);
             ck_assert_uint_eq(sae_context_memory_used(context), 0);
             sae_context_free(context);
         }

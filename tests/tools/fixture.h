@@ -35,7 +35,8 @@ static inline double *fixture(const char *path, const char *name, size_t *n)
 static inline void assert_close(double got, double wanted, double relative, const char *what)
 {
     double scale = wanted < 0 ? -wanted : wanted, error = got > wanted ? got - wanted : wanted - got;
-    ck_assert_msg(error <= relative * (scale > 1e-3 ? scale : 1e-3), "%s: %.17g, wanted %.17g", what, got, wanted);
+    ck_assert_msg(error <= relative * (scale > 1e-3 ? scale : 1e-3), "%s: %.17g, wanted %.17g", what, got,
+                  wanted);
 }
 
 #endif

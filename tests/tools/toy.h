@@ -25,7 +25,8 @@ static inline sae_model *toy_identity(sae_context *context, size_t d, size_t k)
     ck_assert(one != NULL && zero != NULL);
     for (size_t i = 0; i < d; i++)
         one[i * d + i] = 1;
-    sae_params params = {.d = d, .n_latents = d, .k = k, .W_enc = one, .b_enc = zero, .W_dec = one, .b_dec = zero};
+    sae_params params = {
+        .d = d, .n_latents = d, .k = k, .W_enc = one, .b_enc = zero, .W_dec = one, .b_dec = zero};
     sae_model *model;
     ck_assert_int_eq(sae_model_new(&model, context, &params, NULL), SAE_OK);
     free(one);
@@ -34,7 +35,8 @@ static inline sae_model *toy_identity(sae_context *context, size_t d, size_t k)
 }
 
 /* rows must outlive the dump; prompt [rows] may be NULL: no columns. */
-static inline sae_dump *toy_dump(sae_context *context, const float *rows, size_t n, size_t d, const double *prompt)
+static inline sae_dump *toy_dump(sae_context *context, const float *rows, size_t n, size_t d,
+                                 const double *prompt)
 {
     sae_dump *dump;
     ck_assert_int_eq(sae_dump_from_rows(&dump, context, (sae_view){rows, n, d, d}, NULL), SAE_OK);
