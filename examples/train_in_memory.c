@@ -1,6 +1,5 @@
 /* Trains an autoencoder on rows that are already in memory, and measures it on those rows. The rows are sums
-   of three of 64 random directions, so a dictionary of 64 latents with k = 3 should explain nearly all of
-   them. */
+   of three of 64 random directions; a dictionary of 64 latents with k = 3 finds most of them. */
 #include <sae.h>
 
 #include <stdio.h>
@@ -37,7 +36,7 @@ static sae_status train(sae_model **out, const sae_dump *dump, sae_error *err)
     sae_train_options_init(&options);
     options.n_latents = DIRECTIONS;
     options.k = ACTIVE;
-    options.steps = 500;
+    options.steps = 800;
     options.batch_rows = 512;
     sae_status status = sae_trainer_new(&trainer, dump, NULL, &options, err);
     if (status == SAE_OK)

@@ -255,14 +255,25 @@ static int train(train_run *run)
     return train_log_close(&run->log) == 0 ? exit_status : 1;
 }
 
+static bool train_output_allowed(const train_args *args, const char *path, bool force)
+{
+    return output_allowed(path, force, &args->heldout, args->heldout != NULL ? 1 : 0) &&
+           output_allowed(path, force, args->base.operands, args->base.n_operands);
+}
+
 static bool outputs_allowed(const train_run *run, train_start start)
 {
     const train_args *args = run->args;
-    const char *const *inputs = args->base.operands;
-    size_t n = args->base.n_operands;
-    return output_allowed(args->output.output, args->output.force, inputs, n) &&
-           output_allowed(run->checkpoint, args->output.force || start == TRAIN_RESUME, inputs, n) &&
-           (args->log == NULL || output_allowed(args->log, args->output.force || args->resume, inputs, n));
+    const char *model = args->output.output, *log = args->log;
+    bool force = args->output.force;
+    if (strcmp(run->checkpoint, model) == 0 || (log != NULL && strcmp(log, model) == 0) ||
+        (log != NULL && strcmp(log, run->checkpoint) == 0)) {
+        complain("%s: model, checkpoint and log need three names", log != NULL ? log : model);
+        return false;
+    }
+    return train_output_allowed(args, model, force) &&
+           train_output_allowed(args, run->checkpoint, force || start == TRAIN_RESUME) &&
+           (log == NULL || train_output_allowed(args, log, force || args->resume));
 }
 
 static int run_train(session *s, const void *arguments)

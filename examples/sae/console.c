@@ -1,6 +1,7 @@
 #include "console.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -47,6 +48,14 @@ void print_clean(FILE *stream, const char *text, size_t limit)
         fputc(is_control(text[i]) ? '?' : text[i], stream);
     if (cut)
         fputs(" ...", stream);
+}
+
+void keep_standard_files(void)
+{
+    /* Opened the wrong way round: using them still fails with EBADF. */
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+            return;
 }
 
 int close_stdout(void)

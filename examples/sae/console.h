@@ -16,6 +16,10 @@ int failed(sae_status status, const sae_error *err);
    `limit` bytes (0: all), cut between characters. */
 void print_clean(FILE *stream, const char *text, size_t limit);
 
+/* Fills the places of standard files that the parent closed, so that no output file is taken for one of them.
+ */
+void keep_standard_files(void);
+
 /* Flushes stdout. A reader that went away needs no message; any other failure gets one. 0, or 1 on failure.
  */
 int close_stdout(void);

@@ -97,6 +97,7 @@ static int dispatch(int argc, const char **argv)
 
 int main(int argc, char **argv)
 {
+    keep_standard_files();
     signals_install();
     int exit_status = dispatch(argc, (const char **)argv);
     int closed = close_stdout();

@@ -5,6 +5,7 @@
 #include "dump/handle.h"
 #include "dump/shard_open.h"
 
+#include <errno.h>
 #include <string.h>
 
 void sae_dump_options_init(sae_dump_options *options)
@@ -35,6 +36,10 @@ static sae_status open_shards(sae_dump *dump, const char *const *paths, size_t n
     for (size_t i = 0; i < n_paths; i++) {
         saei_shard *shard = &dump->shards[i];
         sae_status status = saei_shard_open(shard, dump->context, paths[i], dataset, err);
+        if (status != SAE_OK && err != NULL && err->os_errno == EMFILE)
+            return saei_fail_errno(
+                err, EMFILE, "%s: each of the %zu files of a dump stays open; raise the limit (ulimit -n)",
+                paths[i], n_paths);
         if (status != SAE_OK)
             return status;
         dump->n_shards++;

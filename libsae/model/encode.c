@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "model/model.h"
+#include "num/blas.h"
 #include "num/encoder.h"
 #include "num/rows.h"
 
@@ -164,7 +165,7 @@ sae_status sae_model_encode(sae_codes *codes, const sae_model *model, sae_view r
         status = make_room(codes, rows.rows, model->k, err);
     if (status != SAE_OK)
         return status;
-    saei_encoder_begin();
+    saei_blas_begin();
     for (size_t first = 0; first < rows.rows; first += CHUNK_ROWS) {
         size_t n = rows.rows - first < CHUNK_ROWS ? rows.rows - first : CHUNK_ROWS;
         encode_job job = {codes, model, {rows.data + first * rows.stride, n, rows.cols, rows.stride}};

@@ -1,10 +1,12 @@
 #include "num/convert.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
 #include <immintrin.h>
 #define HAVE_F16C_PATH 1
 #endif
@@ -53,12 +55,19 @@ __attribute__((target("avx,f16c"))) static void f16_to_f32_f16c(float *out, cons
         _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)(bytes + 2 * i))));
     saei_f16_to_f32_portable(out + i, bytes + 2 * i, n - i);
 }
+
+/* Clang 14 does not know "f16c" here. "avx" also says that the system saves the wide registers. */
+static bool cpu_has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __builtin_cpu_supports("avx") && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) != 0;
+}
 #endif
 
 void saei_f16_to_f32(float *out, const void *in, size_t n)
 {
 #ifdef HAVE_F16C_PATH
-    if (__builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c")) {
+    if (cpu_has_f16c()) {
         f16_to_f32_f16c(out, in, n);
         return;
     }

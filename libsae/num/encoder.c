@@ -1,8 +1,8 @@
 #include "num/encoder.h"
+#include "num/blas.h"
 #include "num/rows.h"
 #include "num/topk.h"
 
-#include <cblas.h>
 #include <math.h>
 
 static size_t min_size(size_t a, size_t b)
@@ -20,9 +20,7 @@ static void score_block(float *scores, const saei_encoder *e, const float *xc, s
                         size_t n)
 {
     const float *W = e->latent_major ? e->W_enc + first * e->d : e->W_enc + first;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, e->latent_major ? CblasTrans : CblasNoTrans, (blasint)m,
-                (blasint)n, (blasint)e->d, 1.0f, xc, (blasint)e->d, W,
-                (blasint)(e->latent_major ? e->d : e->n_latents), 0.0f, scores, (blasint)n);
+    saei_blas_gemm(scores, xc, W, e->latent_major ? e->d : e->n_latents, e->latent_major, m, n, e->d);
 }
 
 /* The selection of one row, as it stands in the slots. */
@@ -75,12 +73,6 @@ static void sort_rows(const saei_code_slots *slots, size_t first_row, size_t m, 
         saei_topk top = row_selection(slots, row, k, 0.0f);
         saei_topk_sort(&top);
     }
-}
-
-void saei_encoder_begin(void)
-{
-    if (openblas_get_num_threads() != 1)
-        openblas_set_num_threads(1);
 }
 
 void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *e,

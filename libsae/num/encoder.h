@@ -33,11 +33,8 @@ typedef struct saei_encoder_subset {
 /* Floats of scratch that the scores of a tile need; one scratch for each worker. */
 size_t saei_encoder_scratch(size_t n_latents);
 
-/* Call before the tasks that encode: OpenBLAS is set to one thread, since our loops bring the threads. */
-void saei_encoder_begin(void);
-
 /* f = top k of relu(xc W_enc + b_enc) for rows first .. first + rows - 1 of xc [·, d], which are centred
-   (x − b_dec); rows <= SAEI_TILE_ROWS. subset may be NULL. */
+   (x − b_dec); rows <= SAEI_TILE_ROWS. subset may be NULL. Call saei_blas_begin before the loop. */
 void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *encoder,
                       const float *xc, size_t first, size_t rows, float *scratch);
 

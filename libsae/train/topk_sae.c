@@ -1,6 +1,7 @@
 #include "train/topk_sae.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "num/blas.h"
 #include "num/rows.h"
 
 #include <math.h>
@@ -277,7 +278,7 @@ static double reduce_chunks(const saei_topk_sae *sae, saei_parameters *g, float 
 
 static void forward(gradient_job *job)
 {
-    saei_encoder_begin();
+    saei_blas_begin();
     saei_parallel_for(job->sae->context, tiles_of(job->rows), forward_tile, job);
 }
 

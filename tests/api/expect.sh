@@ -1,6 +1,14 @@
 # Sourced by the tests of the command: each check names its line when it fails, and the script ends with their sum.
 failures=0
 
+# The test runner names programs from its own folder; the tests work in another.
+absolute() {
+    case $1 in
+    /*) echo "$1" ;;
+    *) echo "$PWD/$1" ;;
+    esac
+}
+
 complain() {
     failures=$((failures + 1))
     echo "FAIL: $*"

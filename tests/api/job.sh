@@ -1,10 +1,11 @@
 # job.sh SOURCE_DIR SAE MAKE_DUMPS: the whole job on small dumps, and how it refuses what is wrong.
 . "$1/expect.sh"
-sae=$2
+sae=$(absolute "$2")
+make_dumps=$(absolute "$3")
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-"$3" . || exit 1
+"$make_dumps" . || exit 1
 small='--latents 32 -k 3 --batch 256 --steps 300 --seed 5'
 
 # Training, the same on any number of threads.

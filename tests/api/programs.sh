@@ -1,7 +1,12 @@
 # programs.sh SOURCE_DIR SAE MAKE_DUMPS DATA PROGRAMS...: the example programs do what they say.
 . "$1/expect.sh"
-sae=$2 make_dumps=$3 data=$4
-find_persona=$5 train_in_memory=$6 encode_row=$7 custom_statistic=$8
+sae=$(absolute "$2")
+make_dumps=$(absolute "$3")
+data=$4
+find_persona=$(absolute "$5")
+train_in_memory=$(absolute "$6")
+encode_row=$(absolute "$7")
+custom_statistic=$(absolute "$8")
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -30,7 +35,7 @@ expect 1 "$custom_statistic" model base.npy shuffled.npy
 
 # The validation rows are few enough to train on in a test.
 expect 0 "$find_persona" "$data/pretrain_val.h5" "$data/eval_base.h5" "$data/eval_dose100.h5" \
-    "$data/eval_dose000.h5" "$data/pretrain_val.h5" 100
+    "$data/eval_dose000.h5" "$data/pretrain_val.h5" 60
 prints '1. latent' 'tells 40 documents of the persona from 460 others'
 at_least "$(sed -n 's/.*AUROC \([0-9.]*\).*/\1/p' out.txt)" 0.95
 for program in "$find_persona" "$encode_row" "$custom_statistic"; do

@@ -1,10 +1,11 @@
 # resume.sh SOURCE_DIR SAE MAKE_DUMPS: a training that is stopped or killed ends, resumed, in the same bits.
 . "$1/expect.sh"
-sae=$2
+sae=$(absolute "$2")
+make_dumps=$(absolute "$3")
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-"$3" . || exit 1
+"$make_dumps" . || exit 1
 options='--latents 32 -k 3 --batch 128 --steps 4000 --checkpoint-seconds 0.05 --quiet'
 
 expect 0 "$sae" train mix.npy -o undisturbed $options

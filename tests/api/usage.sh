@@ -1,6 +1,6 @@
 # usage.sh SOURCE_DIR SAE: help, versions, and command lines that are wrong. No data is needed.
 . "$1/expect.sh"
-sae=$2
+sae=$(absolute "$2")
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -94,4 +94,14 @@ if [ -c /dev/full ]; then
     "$sae" --help >/dev/full 2>err.txt && complain 'a full disk under stdout went unnoticed'
     grep -q 'standard output' err.txt || complain 'stdout is not named'
 fi
+"$sae" --help >&- 2>err.txt && complain 'a closed stdout went unnoticed'
+grep -q 'standard output' err.txt || complain 'stdout is not named when closed'
+
+# Names that would overwrite one another.
+for pair in '-o x --checkpoint x' '-o x --log x' '-o x --checkpoint y --log y'; do
+    expect 1 "$sae" train missing.npy $pair
+    one_line_naming 'three names'
+done
+expect 1 "$sae" train missing.npy --heldout kept -o kept --force
+one_line_naming kept input
 finish

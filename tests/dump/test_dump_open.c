@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 enum { ROWS = 3000, D = 5, FIRST_SHARD = 1234 };
 
@@ -571,6 +572,25 @@ START_TEST(several_threads_read_one_dump)
 }
 END_TEST
 
+START_TEST(more_shards_than_descriptors)
+{
+    write_npy("x.npy", "<f4", "(3, 5)", data, 60);
+    enum { SHARDS = 64 };
+    const char *paths[SHARDS], *path = temp_path("x.npy");
+    for (size_t i = 0; i < SHARDS; i++)
+        paths[i] = path;
+    struct rlimit before, few;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){SHARDS / 2, before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    sae_dump *dump;
+    sae_status status = sae_dump_open(&dump, context, paths, SHARDS, NULL, &err);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(status, SAE_E_IO);
+    assert_text("x.npy: each of the 64 files of a dump stays open; raise the limit (ulimit -n)");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("dump files");
@@ -590,6 +610,7 @@ int main(void)
     tcase_add_test(tests, a_dump_larger_than_memory);
     tcase_add_test(tests, survives_every_refused_allocation);
     tcase_add_test(tests, several_threads_read_one_dump);
+    tcase_add_test(tests, more_shards_than_descriptors);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

@@ -10,11 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static char temp_folder[64];
+static char temp_folder[128];
 
 static inline void temp_folder_make(void)
 {
-    strcpy(temp_folder, "/tmp/libsae-test-XXXXXX");
+    const char *parent = getenv("TMPDIR");
+    snprintf(temp_folder, sizeof temp_folder, "%s/libsae-test-XXXXXX", parent != NULL ? parent : P_tmpdir);
     ck_assert_ptr_nonnull(mkdtemp(temp_folder));
 }
 

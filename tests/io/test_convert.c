@@ -81,7 +81,7 @@ START_TEST(in_place_and_unaligned)
 {
     enum { N = 37 };
     for (size_t n = 0; n <= N; n++) {
-        uint16_t halves[N];
+        uint16_t halves[N] = {0};
         float buffer[N], want[N];
         for (size_t i = 0; i < n; i++)
             halves[i] = (uint16_t)(i * 1777 + 3);

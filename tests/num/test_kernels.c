@@ -1,6 +1,7 @@
 /* Kernels against naive loops: integer-valued inputs are compared exactly. */
 #include "../tools/run_suite.h"
 #include "base/rng.h"
+#include "num/blas.h"
 #include "num/encoder.h"
 #include "num/geometric_median.h"
 #include "num/rows.h"
@@ -101,7 +102,7 @@ static void encode_with(encoded *out, bool latent_major, const float *xc, const 
     saei_encoder encoder = {D, F, K, W, latent_major, b};
     saei_encoder_subset subset = {
         members, SUBSET, K_SUBSET, {out->subset_latent, out->subset_value, out->subset_count}};
-    saei_encoder_begin();
+    saei_blas_begin();
     for (size_t first = 0; first < ROWS; first += SAEI_TILE_ROWS)
         saei_encode_tile((saei_code_slots){out->latent, out->value, out->count}, &subset, &encoder, xc, first,
                          ROWS - first < SAEI_TILE_ROWS ? ROWS - first : SAEI_TILE_ROWS, scratch);
