@@ -17,12 +17,17 @@ static const char *const variants[VARIANTS] = {
 static sae_context *context;
 static sae_model *model;
 
-static void setup(void)
+static void setup_threads(unsigned threads)
 {
-    context = toy_context(2);
+    context = toy_context(threads);
     ck_assert_int_eq(
         sae_model_load(&model, context, SOURCE_ROOT "/tests/fixtures/reference/sae_ref.safetensors", NULL),
         SAE_OK);
+}
+
+static void setup(void)
+{
+    setup_threads(2);
 }
 
 static void teardown(void)
@@ -158,6 +163,29 @@ START_TEST(persona_is_first_and_sure)
 }
 END_TEST
 
+/* Products of this size are large enough for OpenBLAS to split them over threads, were it let. */
+START_TEST(threads_change_no_bit)
+{
+    sae_rank_options options = quick();
+    sae_latent_stats *first = malloc(LATENTS * sizeof *first);
+    for (unsigned threads = 1; threads <= 3; threads++) {
+        teardown();
+        setup_threads(threads);
+        sae_ranking *ranking = rank_variants("base", "dose100", NULL, NULL, &options);
+        for (size_t i = 0; i < LATENTS; i++) {
+            const sae_latent_stats *stats = sae_ranking_at(ranking, i);
+            if (threads == 1)
+                first[i] = *stats;
+            ck_assert_uint_eq(stats->latent, first[i].latent);
+            ck_assert(stats->mean_before == first[i].mean_before && stats->mean_after == first[i].mean_after);
+            ck_assert(stats->delta.p == first[i].delta.p);
+        }
+        sae_ranking_free(ranking);
+    }
+    free(first);
+}
+END_TEST
+
 /* The reference counted ties of float32 scores, which another order of addition breaks: one or two pairs. */
 START_TEST(document_auroc_is_that_of_the_reference)
 {
@@ -188,6 +216,7 @@ int main(void)
     tcase_add_test(tests, prompt_means_of_all_rows);
     tcase_add_test(tests, prompt_means_of_prompt_rows);
     tcase_add_test(tests, persona_is_first_and_sure);
+    tcase_add_test(tests, threads_change_no_bit);
     tcase_add_test(tests, document_auroc_is_that_of_the_reference);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
