@@ -1,32 +1,34 @@
 #include "base/number.h"
 
-#include <locale.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* The host may have chosen a locale with a decimal comma; a separator may be several bytes long. */
-static void use_point(char *text)
+/* The library never calls setlocale, but its host may have: then printf writes a decimal comma, or another
+   character of one or more bytes. Whatever %g cannot have written otherwise is that character. */
+static void normalise_point(char *text)
 {
-    const char *separator = localeconv()->decimal_point;
-    char *found = strstr(text, separator);
-    if (found == NULL)
-        return;
-    size_t length = strlen(separator);
-    *found = '.';
-    memmove(found + 1, found + length, strlen(found + length) + 1);
+    static const char own[] = "0123456789+-e";
+    char *end = text;
+    bool in_point = false;
+    for (const char *c = text; *c != '\0'; c++) {
+        bool point = strchr(own, *c) == NULL;
+        if (!point)
+            *end++ = *c;
+        else if (!in_point)
+            *end++ = '.';
+        in_point = point;
+    }
+    *end = '\0';
 }
 
-const char *saei_number_text(char out[SAEI_NUMBER_TEXT], double value)
+void saei_number_format(char out[SAEI_NUMBER_BYTES], double value)
 {
-    if (isnan(value))
-        return strcpy(out, "nan");
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(out, SAEI_NUMBER_TEXT, "%.*g", digits, value);
-        if (strtod(out, NULL) == value)
-            break;
+    if (isnan(value) || isinf(value)) {
+        strcpy(out, isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+        return;
     }
-    use_point(out);
-    return out;
+    snprintf(out, SAEI_NUMBER_BYTES, "%.9g", value);
+    normalise_point(out);
 }

@@ -1,10 +1,10 @@
-/* Numbers as text that does not depend on the locale of the host program. */
+/* Numbers as text, whatever the locale of the program. */
 #ifndef SAEI_NUMBER_H
 #define SAEI_NUMBER_H
 
-enum { SAEI_NUMBER_TEXT = 40 };
+enum { SAEI_NUMBER_BYTES = 32 };
 
-/* The shortest %g form that reads back as the same double, with '.'; "nan", "inf", "-inf". Returns out. */
-const char *saei_number_text(char out[SAEI_NUMBER_TEXT], double value);
+/* Nine significant digits, enough for any float32; decimal point '.'; NaN, Inf and -Inf as "nan", "inf", "-inf". */
+void saei_number_format(char out[SAEI_NUMBER_BYTES], double value);
 
 #endif

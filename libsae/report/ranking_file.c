@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "io/atomic_file.h"
-#include "report/number.h"
+#include "base/number.h"
 #include "sae/report.h"
 
 #include <math.h>

@@ -25,7 +25,7 @@ static void fold_scale(sae_model *model, const saei_parameters *p, double scale)
 
 typedef struct entry {
     const char *key;
-    char text[SAEI_NUMBER_TEXT];
+    char text[SAEI_NUMBER_BYTES];
 } entry;
 
 static entry whole(const char *key, uint64_t value)
@@ -38,7 +38,7 @@ static entry whole(const char *key, uint64_t value)
 static entry real(const char *key, double value)
 {
     entry e = {.key = key};
-    saei_number_text(e.text, value);
+    saei_number_format(e.text, value);
     return e;
 }
 

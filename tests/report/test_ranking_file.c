@@ -1,5 +1,5 @@
 #include "diff/ranking.h"
-#include "report/number.h"
+#include "base/number.h"
 #include "sae/report.h"
 #include "../tools/run_suite.h"
 #include "../tools/toy.h"
