@@ -42,7 +42,7 @@ static const option rank_inputs[] = {
 
 static const option rank_options[] = {
     {.name = "group", .type = OPTION_TEXT, AT(options.group), .value = "COLUMN",
-     .help = "column whose values name the prompts", .default_text = "prompt_id, else doc_id"},
+     .help = "column whose values name the prompts", .default_text = "prompt_id, else doc_id, where all dumps have it"},
     {.name = "paired", .type = OPTION_FLAG, AT(paired),
      .help = "compare prompt by prompt; fails unless the prompts are the same"},
     {.name = "unpaired", .type = OPTION_FLAG, AT(unpaired),

@@ -30,7 +30,7 @@ typedef double (*sae_statistic_fn)(void *user, const sae_latent_samples *samples
 
 typedef struct sae_rank_options {
     size_t size;
-    const char *group;      /* column whose values name the prompts; NULL: "prompt_id", else "doc_id" */
+    const char *group;      /* names the prompts; NULL: "prompt_id", else "doc_id", the first that all dumps have */
     sae_pairing pairing;
     sae_direction direction; /* rising: largest first; falling: smallest first; both: largest magnitude first */
     uint64_t permutations;  /* at most so many draws per latent; 0: 40 per latent of the model, 10^4 … 10^6 */
@@ -70,8 +70,8 @@ typedef struct sae_latent_stats {
 typedef struct sae_ranking sae_ranking;
 
 /* Streams every dump once, in bounded memory. Labels are never read: only activations and the group column.
-   Several controls count as one, their mean per prompt. SAE_E_MISMATCH: widths or (SAE_PAIRED) prompts differ;
-   SAE_E_NOT_FOUND: no grouping column. */
+   Several controls count as one, their mean per prompt. SAE_E_MISMATCH: widths or (SAE_PAIRED) prompts differ,
+   or the dumps have different grouping columns; SAE_E_NOT_FOUND: a dump has none. */
 SAE_API sae_status sae_ranking_new(sae_ranking **out, const sae_model *model, const sae_dump *before,
                                    const sae_dump *after, const sae_dump *const *controls, size_t n_controls,
                                    const sae_rank_options *options, sae_error *err);

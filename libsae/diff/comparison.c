@@ -1,6 +1,7 @@
 #include "diff/comparison.h"
 #include "apply/groups.h"
 #include "apply/pass.h"
+#include "base/error.h"
 #include "base/memory.h"
 #include "model/model.h"
 
@@ -35,18 +36,46 @@ void saei_comparison_release(saei_comparison *comparison)
     saei_free(context, comparison->dumps);
 }
 
-static sae_status check_dumps(const saei_comparison *comparison, const char *group, sae_error *err)
+static const sae_dump *first_without(const saei_comparison *comparison, const char *column)
+{
+    for (size_t i = 0; i < comparison->n_dumps; i++)
+        if (!sae_dump_has_column(comparison->dumps[i], column))
+            return comparison->dumps[i];
+    return NULL;
+}
+
+/* One column for all dumps: ids of prompts and ids of documents would be compared as if they were the same.
+ */
+static sae_status choose_group(saei_comparison *comparison, const char *wanted, sae_error *err)
+{
+    static const char *const usual[] = {"prompt_id", "doc_id"};
+    comparison->group = wanted;
+    for (size_t i = 0; i < 2 && comparison->group == NULL; i++)
+        if (first_without(comparison, usual[i]) == NULL)
+            comparison->group = usual[i];
+    const char *column = comparison->group != NULL ? comparison->group : usual[0];
+    const sae_dump *without = first_without(comparison, column);
+    if (without == NULL)
+        return SAE_OK;
+    if (wanted != NULL || !sae_dump_has_column(without, usual[1]))
+        return saei_groups_no_column(without, column, err);
+    for (size_t i = 0; i < comparison->n_dumps; i++)
+        if (sae_dump_has_column(comparison->dumps[i], column))
+            return saei_fail(err, SAE_E_MISMATCH,
+                             "%s: no column %s as in %s, only %s: prompts and documents cannot be "
+                             "compared; pass --group COLUMN that all have",
+                             sae_dump_name(without), column, sae_dump_name(comparison->dumps[i]), usual[1]);
+    return saei_groups_no_column(first_without(comparison, usual[1]), column, err);
+}
+
+static sae_status check_dumps(saei_comparison *comparison, const char *group, sae_error *err)
 {
     for (size_t i = 0; i < comparison->n_dumps; i++) {
-        const sae_dump *dump = comparison->dumps[i];
-        sae_status status = saei_pass_check(comparison->model, dump, err);
+        sae_status status = saei_pass_check(comparison->model, comparison->dumps[i], err);
         if (status != SAE_OK)
             return status;
-        const char *column = saei_group_column(dump, group);
-        if (!sae_dump_has_column(dump, column))
-            return saei_groups_no_column(dump, column, err);
     }
-    return SAE_OK;
+    return choose_group(comparison, group, err);
 }
 
 static saei_side side(const saei_comparison *comparison, size_t i)
@@ -61,7 +90,7 @@ static sae_status match_controls(saei_comparison *comparison, const sae_rank_opt
     comparison->control_paired = n_controls > 0;
     for (size_t c = 0; status == SAE_OK && c < n_controls && comparison->control_paired; c++)
         status = saei_pairing_decide(&comparison->control_paired, side(comparison, 1),
-                                     side(comparison, 2 + c), options->group, options->pairing, err);
+                                     side(comparison, 2 + c), comparison->group, options->pairing, err);
     if (status == SAE_OK && n_controls > 0)
         status = saei_profile_mean(&comparison->control, comparison->profiles + 2, n_controls, err);
     return status;
@@ -74,9 +103,9 @@ sae_status saei_comparison_read(saei_comparison *comparison, sae_fidelity *fidel
     for (size_t i = 0; status == SAE_OK && i < comparison->n_dumps; i++)
         status =
             saei_profile_read(&comparison->profiles[i], &fidelity[i], comparison->model, comparison->dumps[i],
-                              options->group, options->progress, options->progress_user, err);
+                              comparison->group, options->progress, options->progress_user, err);
     if (status == SAE_OK)
         status = saei_pairing_decide(&comparison->paired, side(comparison, 0), side(comparison, 1),
-                                     options->group, options->pairing, err);
+                                     comparison->group, options->pairing, err);
     return status == SAE_OK ? match_controls(comparison, options, err) : status;
 }

@@ -9,6 +9,7 @@ typedef struct saei_comparison {
     const sae_dump **dumps;  /* [n_dumps] before, after, controls */
     saei_profile **profiles; /* [n_dumps] */
     size_t n_dumps;
+    const char *group;     /* the column that names the prompts, in every dump */
     saei_profile *control; /* mean over the controls; NULL without one */
     bool paired, control_paired;
 } saei_comparison;

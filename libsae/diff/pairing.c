@@ -21,10 +21,9 @@ static sae_status compare_tokens(size_t *agreeing, size_t *comparable, saei_side
     *agreeing = *comparable = 0;
     saei_prompt_tokens *of_a = NULL, *of_b = NULL;
     sae_context *context = a.profile->context;
-    sae_status status =
-        saei_prompt_tokens_read(&of_a, context, a.dump, saei_group_column(a.dump, group), err);
+    sae_status status = saei_prompt_tokens_read(&of_a, context, a.dump, group, err);
     if (status == SAE_OK && of_a != NULL)
-        status = saei_prompt_tokens_read(&of_b, context, b.dump, saei_group_column(b.dump, group), err);
+        status = saei_prompt_tokens_read(&of_b, context, b.dump, group, err);
     if (status == SAE_OK && of_b != NULL)
         saei_tokens_agree(agreeing, comparable, of_a, of_b);
     saei_prompt_tokens_free(of_b);
@@ -44,7 +43,7 @@ sae_status saei_pairing_decide(bool *paired, saei_side a, saei_side b, const cha
             return saei_fail(
                 err, SAE_E_MISMATCH,
                 "%s and %s cannot be paired: their prompts (%zu and %zu) have different ids in column %s",
-                name_a, name_b, a.profile->n_prompts, b.profile->n_prompts, saei_group_column(a.dump, group));
+                name_a, name_b, a.profile->n_prompts, b.profile->n_prompts, group);
         return SAE_OK;
     }
     size_t agreeing, comparable;

@@ -18,7 +18,7 @@ typedef struct saei_profile {
 } saei_profile;
 
 /* Streams the dump once. *fidelity gets the figures of the model on the same rows. Memory is proportional to
-   the (prompt, latent) pairs that fire. group == NULL: "prompt_id", else "doc_id". */
+   the (prompt, latent) pairs that fire. group: the column that names the prompts. */
 sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const sae_model *model,
                              const sae_dump *dump, const char *group, sae_progress_fn progress, void *user,
                              sae_error *err);
@@ -27,9 +27,6 @@ sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const s
 sae_status saei_profile_mean(saei_profile **out, saei_profile *const *profiles, size_t n, sae_error *err);
 
 void saei_profile_free(saei_profile *profile);
-
-/* The column that names the prompts of a dump: group, or when it is NULL "prompt_id", else "doc_id". */
-const char *saei_group_column(const sae_dump *dump, const char *group);
 
 /* One addend of a profile. */
 typedef struct saei_firing {

@@ -104,14 +104,6 @@ static sae_status finish(saei_profile **out, reading *r, size_t n_latents, sae_e
     return status;
 }
 
-const char *saei_group_column(const sae_dump *dump, const char *group)
-{
-    if (group != NULL)
-        return group;
-    return !sae_dump_has_column(dump, "prompt_id") && sae_dump_has_column(dump, "doc_id") ? "doc_id"
-                                                                                          : "prompt_id";
-}
-
 sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const sae_model *model,
                              const sae_dump *dump, const char *group, sae_progress_fn progress, void *user,
                              sae_error *err)
@@ -120,7 +112,7 @@ sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const s
     size_t n_latents = sae_model_latents(model);
     saei_groups *groups = NULL;
     reading r = {.context = model->context};
-    sae_status status = saei_groups_read(&groups, r.context, dump, saei_group_column(dump, group), err);
+    sae_status status = saei_groups_read(&groups, r.context, dump, group, err);
     r.groups = groups;
     if (status == SAE_OK)
         status = prepare(&r, sae_model_dim(model), n_latents, err);

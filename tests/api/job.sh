@@ -60,6 +60,8 @@ expect 1 "$sae" rank m1 --before base.npy --after after.npy --group nothing -o n
 one_line_naming nothing
 expect 1 "$sae" rank m1 --before base.npy --after mix.npy --group prompt_id -o never.csv
 one_line_naming prompt_id
+expect 1 "$sae" rank m1 --before base.npy --after mix.npy -o never.csv
+one_line_naming mix.npy base.npy prompt_id doc_id
 absent never.csv
 
 # The first latent tells the persona's documents from the others; that is checked with labels.

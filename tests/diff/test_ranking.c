@@ -434,8 +434,13 @@ START_TEST(bad_requests_are_refused)
     plant_dump(&before, context, 1, 4, 0, 0);
     plant_dump(&after, context, 2, 7, 1, 5);
     sae_dump *bare = toy_dump(context, before.rows, ROWS, D, NULL);
+    sae_dump *documents = toy_dump(context, after.rows, ROWS, D, NULL);
+    ck_assert_int_eq(sae_dump_add_column(documents, "doc_id", after.prompt, NULL), SAE_OK);
     uint64_t used = sae_context_memory_used(context);
     expect(SAE_E_NOT_FOUND, "--group", model, before.dump, bare, NULL);
+    expect(SAE_E_MISMATCH, "only doc_id", model, before.dump, documents, NULL);
+    expect(SAE_E_MISMATCH, "only doc_id", model, documents, before.dump, NULL);
+    expect(SAE_E_NOT_FOUND, "--group", model, documents, bare, NULL);
     expect(SAE_E_MISMATCH, "11", narrow, before.dump, after.dump, NULL);
     sae_rank_options options;
     sae_rank_options_init(&options);
@@ -455,6 +460,7 @@ START_TEST(bad_requests_are_refused)
         expect(SAE_STOPPED, "stopped", model, before.dump, after.dump, &options);
     }
     ck_assert_uint_eq(sae_context_memory_used(context), used);
+    sae_dump_free(documents);
     sae_dump_free(bare);
     sae_dump_free(before.dump);
     sae_dump_free(after.dump);
