@@ -61,6 +61,17 @@ static void split_blocks(saei_batches *b, size_t n_blocks, double heldout, uint6
         *(i < b->n_train ? &b->train_rows : &b->heldout_rows) += rows_of_block(b, b->blocks[i]);
 }
 
+/* As few windows as the rows in memory allow, then of equal size: a short last one would be shuffled badly.
+ */
+static void choose_windows(saei_batches *b, uint64_t window_rows)
+{
+    size_t most = window_rows >= b->train_rows ? b->n_train : (size_t)(window_rows / b->block_rows);
+    if (most < 1)
+        most = 1;
+    b->n_windows = (b->n_train + most - 1) / most;
+    b->window_blocks = (b->n_train + b->n_windows - 1) / b->n_windows;
+}
+
 sae_status saei_batches_new(saei_batches **out, sae_context *context, const sae_dump *dump, double heldout,
                             uint64_t heldout_rows_max, uint64_t window_rows, uint64_t seed, sae_error *err)
 {
@@ -80,12 +91,7 @@ sae_status saei_batches_new(saei_batches **out, sae_context *context, const sae_
     if (status != SAE_OK)
         goto failed;
     split_blocks(b, n_blocks, heldout, heldout_rows_max);
-    b->window_blocks = (size_t)(window_rows / b->block_rows);
-    if (b->window_blocks < 1)
-        b->window_blocks = 1;
-    if (b->window_blocks > b->n_train)
-        b->window_blocks = b->n_train;
-    b->n_windows = (b->n_train + b->window_blocks - 1) / b->window_blocks;
+    choose_windows(b, window_rows);
     size_t capacity = saei_mul(b->window_blocks, (size_t)b->block_rows);
     status = saei_alloc(&b->rows, context, saei_mul(capacity, b->d), sizeof(float), err);
     if (status == SAE_OK)
