@@ -53,7 +53,8 @@ static void *work(void *argument)
             break;
         seen = pool->loop;
         pthread_mutex_unlock(&pool->lock);
-        take_tasks(pool, number);
+        if (number < pool->n_tasks)
+            take_tasks(pool, number);
         pthread_mutex_lock(&pool->lock);
         if (--pool->running == 0)
             pthread_cond_signal(&pool->done);

@@ -4,7 +4,7 @@
 
 #include "sae/base.h"
 
-/* worker < sae_context_threads(context): index of per-thread scratch. */
+/* worker: index of per-thread scratch, below sae_context_threads(context) and below the number of tasks. */
 typedef void (*saei_task_fn)(void *arg, size_t task, unsigned worker);
 
 /* Runs task 0 .. n_tasks - 1, dynamically scheduled; returns when all are done. What a task computes may

@@ -67,7 +67,8 @@ sae_status saei_topk_sae_new(saei_topk_sae *out, sae_context *context, size_t d,
                          .batch_rows = batch_rows,
                          .aux_coefficient = aux_coefficient};
     size_t batch = saei_mul(batch_rows, d), chunks = chunks_of(n_latents);
-    size_t scratch = saei_mul(saei_encoder_scratch(n_latents), sae_context_threads(context));
+    size_t workers = sae_context_threads(context), tiles = tiles_of(batch_rows);
+    size_t scratch = saei_mul(saei_encoder_scratch(n_latents), workers < tiles ? workers : tiles);
     sae_status status = saei_alloc(&sae.xc, context, batch, sizeof(float), err);
     if (status == SAE_OK)
         status = saei_alloc(&sae.e, context, batch, sizeof(float), err);
@@ -78,8 +79,7 @@ sae_status saei_topk_sae_new(saei_topk_sae *out, sae_context *context, size_t d,
     if (status == SAE_OK)
         status = saei_alloc(&sae.scratch, context, scratch, sizeof(float), err);
     if (status == SAE_OK)
-        status =
-            saei_alloc(&sae.tile_sums, context, saei_mul(tiles_of(batch_rows), d + 2), sizeof(double), err);
+        status = saei_alloc(&sae.tile_sums, context, saei_mul(tiles, d + 2), sizeof(double), err);
     if (status == SAE_OK)
         status = saei_alloc(&sae.chunk_norm2, context, chunks, sizeof(double), err);
     if (status == SAE_OK)
@@ -115,13 +115,13 @@ void saei_topk_sae_free(saei_topk_sae *sae)
     *sae = (saei_topk_sae){0};
 }
 
-size_t saei_topk_sae_bytes(const sae_context *context, size_t d, size_t n_latents, size_t k, size_t k_aux,
-                           size_t batch_rows)
+size_t saei_topk_sae_bytes(size_t d, size_t n_latents, size_t k, size_t k_aux, size_t batch_rows)
 {
+    size_t tiles = tiles_of(batch_rows);
     size_t batch = saei_mul(batch_rows, saei_mul(d, k_aux > 0 ? 12 : 8));
     size_t slots = saei_mul(batch_rows, saei_mul(saei_add(k, k_aux), 16));
-    size_t scratch = saei_mul(saei_mul(saei_encoder_scratch(n_latents), 4), sae_context_threads(context));
-    size_t sums = saei_mul(saei_add(tiles_of(batch_rows), chunks_of(n_latents)), saei_mul(saei_add(d, 3), 8));
+    size_t scratch = saei_mul(saei_mul(saei_encoder_scratch(n_latents), sizeof(float)), tiles);
+    size_t sums = saei_mul(saei_add(tiles, chunks_of(n_latents)), saei_mul(saei_add(d, 3), 8));
     return saei_add(saei_add(batch, slots), saei_add(saei_add(scratch, sums), saei_mul(n_latents, 32)));
 }
 

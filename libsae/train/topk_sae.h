@@ -44,9 +44,9 @@ sae_status saei_topk_sae_new(saei_topk_sae *out, sae_context *context, size_t d,
                              size_t k_aux, size_t batch_rows, double aux_coefficient, sae_error *err);
 void saei_topk_sae_free(saei_topk_sae *sae);
 
-/* Bytes that _new will allocate, so that a budget can be split before. */
-size_t saei_topk_sae_bytes(const sae_context *context, size_t d, size_t n_latents, size_t k, size_t k_aux,
-                           size_t batch_rows);
+/* What _new will allocate at most, on any number of threads: the shuffle gets the rest of the budget, so that
+   a number that followed the threads would change the order of the rows. */
+size_t saei_topk_sae_bytes(size_t d, size_t n_latents, size_t k, size_t k_aux, size_t batch_rows);
 
 /* Declares the latents dead that were silent for at least dead_after rows; silent [F] counts rows. */
 void saei_topk_sae_set_dead(saei_topk_sae *sae, const uint64_t *silent, uint64_t dead_after);

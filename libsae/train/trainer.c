@@ -24,7 +24,7 @@ static uint64_t fixed_bytes(const sae_trainer *t)
 {
     const sae_train_options *o = &t->options;
     size_t d = (size_t)t->d, parameters = saei_mul(saei_mul(2 * sizeof(float), d), saei_add(o->n_latents, 1));
-    size_t work = saei_topk_sae_bytes(t->context, d, o->n_latents, o->k, o->aux_k, o->batch_rows);
+    size_t work = saei_topk_sae_bytes(d, o->n_latents, o->k, o->aux_k, o->batch_rows);
     return saei_add(saei_mul(5, parameters), saei_add(work, saei_mul(o->n_latents, 32)));
 }
 

@@ -39,12 +39,13 @@ typedef struct run {
     sae_train_options options;
 } run;
 
-static run run_new(unsigned threads)
+static run run_within(unsigned threads, uint64_t memory_limit)
 {
     run r = {.rows = planted_rows()};
     sae_context_options context_options;
     sae_context_options_init(&context_options);
     context_options.threads = threads;
+    context_options.memory_limit = memory_limit;
     ck_assert_int_eq(sae_context_new(&r.context, &context_options, NULL), SAE_OK);
     ck_assert_int_eq(sae_dump_from_rows(&r.dump, r.context, (sae_view){r.rows, ROWS, D, D}, NULL), SAE_OK);
     sae_train_options_init(&r.options);
@@ -56,6 +57,11 @@ static run run_new(unsigned threads)
     r.options.dead_after = 6000;
     r.options.checkpoint_seconds = 1e9;
     return r;
+}
+
+static run run_new(unsigned threads)
+{
+    return run_within(threads, 0);
 }
 
 static void run_free(run *r)
@@ -183,6 +189,30 @@ START_TEST(threads_do_not_change_a_bit)
         paths[threads - 1] = in_folder(name);
         run r = run_new(threads);
         train_to(&r, paths[threads - 1]);
+        run_free(&r);
+    }
+    assert_same_file(paths[0], paths[1]);
+    assert_same_file(paths[0], paths[2]);
+}
+END_TEST
+
+/* What the threads need must not come out of the shuffle. */
+START_TEST(threads_do_not_change_a_bit_in_little_memory)
+{
+    static const unsigned threads[] = {1, 2, 40};
+    const char *paths[3];
+    for (size_t i = 0; i < 3; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "little%zu", i);
+        paths[i] = in_folder(name);
+        run r = run_within(threads[i], 800000);
+        r.options.batch_rows = 300;
+        r.options.steps = 40;
+        train_to(&r, paths[i]);
+        sae_model *model;
+        ck_assert_int_eq(sae_model_load(&model, r.context, paths[i], NULL), SAE_OK);
+        ck_assert_int_lt(atoi(sae_model_metadata(model, "shuffle_rows")), 2000);
+        sae_model_free(model);
         run_free(&r);
     }
     assert_same_file(paths[0], paths[1]);
@@ -362,6 +392,7 @@ int main(void)
     tcase_add_test(tests, training_learns_planted_directions);
     tcase_add_test(tests, model_is_in_raw_units);
     tcase_add_test(tests, threads_do_not_change_a_bit);
+    tcase_add_test(tests, threads_do_not_change_a_bit_in_little_memory);
     tcase_add_test(tests, resumed_run_ends_in_the_same_bits);
     tcase_add_test(tests, damaged_checkpoint_is_refused);
     tcase_add_test(tests, previous_checkpoint_takes_over);
