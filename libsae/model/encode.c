@@ -73,7 +73,8 @@ static sae_status make_work(sae_codes *codes, const sae_model *model, sae_error 
     free_work(codes);
     sae_context *context = codes->context;
     size_t slots = saei_mul(CHUNK_ROWS, model->k);
-    size_t scratch = saei_mul(saei_encoder_scratch(model->n_latents), sae_context_threads(context));
+    size_t workers = sae_context_threads(context), tiles = CHUNK_ROWS / SAEI_TILE_ROWS;
+    size_t scratch = saei_mul(saei_encoder_scratch(model->n_latents), workers < tiles ? workers : tiles);
     sae_status status = saei_alloc(&codes->xc, context, saei_mul(CHUNK_ROWS, model->d), sizeof(float), err);
     if (status == SAE_OK)
         status = saei_alloc(&codes->scratch, context, scratch, sizeof(float), err);
