@@ -23,16 +23,10 @@ static void score_block(float *scores, const saei_encoder *e, const float *xc, s
     saei_blas_gemm(scores, xc, W, e->latent_major ? e->d : e->n_latents, e->latent_major, m, n, e->d);
 }
 
-/* The selection of one row, as it stands in the slots. */
-static saei_topk row_selection(const saei_code_slots *slots, size_t row, size_t k, float floor)
-{
-    return (saei_topk){slots->value + row * k, slots->latent + row * k, k, slots->count[row], floor};
-}
-
 static void offer(const saei_code_slots *slots, size_t row, size_t k, float floor, const float *scores,
                   size_t n, size_t first)
 {
-    saei_topk top = row_selection(slots, row, k, floor);
+    saei_topk top = {slots->value + row * k, slots->latent + row * k, k, slots->count[row], floor};
     saei_topk_offer(&top, scores, n, (uint32_t)first);
     slots->count[row] = (uint32_t)top.n;
 }
@@ -67,14 +61,6 @@ static void clear_counts(const saei_code_slots *slots, size_t first_row, size_t 
         slots->count[first_row + r] = 0;
 }
 
-static void sort_rows(const saei_code_slots *slots, size_t first_row, size_t m, size_t k)
-{
-    for (size_t row = first_row; row < first_row + m; row++) {
-        saei_topk top = row_selection(slots, row, k, 0.0f);
-        saei_topk_sort(&top);
-    }
-}
-
 void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *e,
                       const float *xc, size_t first, size_t rows, float *scratch)
 {
@@ -93,9 +79,6 @@ void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, co
                 offer_subset(subset, first + r, scores, latent, n, first_member);
         }
     }
-    sort_rows(&out, first, rows, e->k);
-    if (subset != NULL)
-        sort_rows(&subset->out, first, rows, subset->k);
 }
 
 void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,

@@ -1,69 +1,122 @@
 #include "num/topk.h"
 #include "num/simd.h"
 
-#include <stdbool.h>
+#include <math.h>
+#include <string.h>
 
-/* Whether pair a leaves the selection before pair b. */
-static inline bool leaves_first(const saei_topk *top, size_t a, size_t b)
+enum { GROUP = 16, PENDING = 128 };
+
+/* Pairs that were above the least score held when they came, latents ascending and above all held ones. They
+   wait until there are many: one selection among many costs less than as many insertions. */
+typedef struct pending_pairs {
+    float score[PENDING];
+    uint32_t latent[PENDING];
+    size_t n;
+} pending_pairs;
+
+/* The floats in ascending order, numbered so that ±0 is 0 and neighbours differ by 1. */
+static inline int32_t place_of_float(float x)
 {
-    return top->score[a] < top->score[b] ||
-           (top->score[a] == top->score[b] && top->latent[a] > top->latent[b]);
+    float magnitude = fabsf(x);
+    int32_t place;
+    memcpy(&place, &magnitude, sizeof place);
+    return x < 0.0f ? -place : place;
 }
 
-static inline void swap_pairs(saei_topk *top, size_t a, size_t b)
+static inline float float_at_place(int32_t place)
 {
-    float score = top->score[a];
-    uint32_t latent = top->latent[a];
-    top->score[a] = top->score[b];
-    top->latent[a] = top->latent[b];
-    top->score[b] = score;
-    top->latent[b] = latent;
+    int32_t magnitude = place < 0 ? -place : place;
+    float x;
+    memcpy(&x, &magnitude, sizeof x);
+    return place < 0 ? -x : x;
 }
 
-static void sift_up(saei_topk *top, size_t i)
+static inline size_t count_above(const float *score, size_t n, float x)
 {
-    while (i > 0 && leaves_first(top, i, (i - 1) / 2)) {
-        swap_pairs(top, i, (i - 1) / 2);
-        i = (i - 1) / 2;
+    int32_t above = 0;
+    for (size_t i = 0; i < n; i++)
+        above += score[i] > x;
+    return (size_t)above;
+}
+
+/* x such that at most k of the n > k pairs are above it, and at least k above it or equal to it; *above is
+   how many. Bisection over the floats: unlike in a heap or quickselect, no branch depends on a score. */
+static inline float cut(size_t *above, const saei_topk *top, const pending_pairs *pending)
+{
+    int32_t low = place_of_float(top->floor), high = place_of_float(INFINITY);
+    *above = 0;
+    /* More than k are above low, fewer than k above high. */
+    while ((int64_t)high - low > 1) {
+        int32_t middle = (int32_t)(((int64_t)low + high) / 2);
+        float x = float_at_place(middle);
+        size_t n = count_above(top->score, top->n, x) + count_above(pending->score, pending->n, x);
+        if (n <= top->k) {
+            high = middle;
+            *above = n;
+        } else {
+            low = middle;
+        }
+        if (n == top->k)
+            break;
+    }
+    return float_at_place(high);
+}
+
+/* Appends to the selection the pairs above x and, while *ties lasts, those equal to x. The pairs may be those
+   of the selection itself, emptied. */
+static inline void keep(saei_topk *top, const float *score, const uint32_t *latent, size_t n, float x,
+                        size_t *ties)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t tie = score[i] == x && *ties > 0;
+        float s = score[i];
+        uint32_t j = latent[i];
+        if (s > x || tie) {
+            top->score[top->n] = s;
+            top->latent[top->n++] = j;
+        }
+        *ties -= tie;
     }
 }
 
-static void sift_down(saei_topk *top)
+/* Brings the pending pairs into the selection. */
+static inline void settle(saei_topk *top, pending_pairs *pending)
 {
-    for (size_t i = 0;;) {
-        size_t child = 2 * i + 1;
-        if (child >= top->n)
-            return;
-        if (child + 1 < top->n && leaves_first(top, child + 1, child))
-            child++;
-        if (!leaves_first(top, child, i))
-            return;
-        swap_pairs(top, i, child);
-        i = child;
+    float x = top->floor;
+    size_t above, ties = 0, held = top->n;
+    if (held + pending->n > top->k) {
+        x = cut(&above, top, pending);
+        ties = top->k - above;
+        top->n = 0;
+        keep(top, top->score, top->latent, held, x, &ties);
     }
+    keep(top, pending->score, pending->latent, pending->n, x, &ties);
+    pending->n = 0;
 }
 
 static inline float threshold(const saei_topk *top)
 {
-    return top->n < top->k ? top->floor : top->score[0];
+    if (top->n < top->k)
+        return top->floor;
+    float least = INFINITY;
+    for (size_t i = 0; i < top->n; i++)
+        least = top->score[i] < least ? top->score[i] : least;
+    return least;
 }
 
-static void take(saei_topk *top, float score, uint32_t latent)
+static inline void take(pending_pairs *pending, const float *scores, size_t count, uint32_t first,
+                        float least)
 {
-    if (top->n < top->k) {
-        top->score[top->n] = score;
-        top->latent[top->n] = latent;
-        sift_up(top, top->n++);
-    } else {
-        top->score[0] = score;
-        top->latent[0] = latent;
-        sift_down(top);
+    for (size_t i = 0; i < count; i++) {
+        pending->score[pending->n] = scores[i];
+        pending->latent[pending->n] = first + (uint32_t)i;
+        pending->n += scores[i] > least;
     }
 }
 
 SAEI_CLONES void saei_topk_offer(saei_topk *top, const float *scores, size_t count, uint32_t first)
 {
-    enum { GROUP = 32 };
+    pending_pairs pending = {.n = 0};
     float least = threshold(top);
     size_t i = 0;
     for (; i + GROUP <= count; i += GROUP) {
@@ -73,25 +126,14 @@ SAEI_CLONES void saei_topk_offer(saei_topk *top, const float *scores, size_t cou
             any |= scores[i + l] > least;
         if (!any)
             continue;
-        for (size_t l = 0; l < GROUP; l++)
-            if (scores[i + l] > least) {
-                take(top, scores[i + l], first + (uint32_t)(i + l));
-                least = threshold(top);
-            }
-    }
-    for (; i < count; i++)
-        if (scores[i] > least) {
-            take(top, scores[i], first + (uint32_t)i);
+        if (pending.n > PENDING - GROUP) {
+            settle(top, &pending);
             least = threshold(top);
         }
-}
-
-void saei_topk_sort(saei_topk *top)
-{
-    /* Shell sort with Ciura's gaps: k is small, and nothing is allocated. */
-    static const size_t gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};
-    for (size_t g = 0; g < sizeof gaps / sizeof gaps[0]; g++)
-        for (size_t i = gaps[g]; i < top->n; i++)
-            for (size_t j = i; j >= gaps[g] && top->latent[j - gaps[g]] > top->latent[j]; j -= gaps[g])
-                swap_pairs(top, j, j - gaps[g]);
+        take(&pending, scores + i, GROUP, first + (uint32_t)i, least);
+    }
+    if (pending.n > PENDING - GROUP)
+        settle(top, &pending);
+    take(&pending, scores + i, count - i, first + (uint32_t)i, threshold(top));
+    settle(top, &pending);
 }

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A selection of at most k (score, latent) pairs in storage of the caller [k]; n are held. A heap whose root
-   is the pair that goes first: the smallest score, of equals the highest latent. */
+/* A selection of at most k (score, latent) pairs in storage of the caller [k]; n are held, latents ascending.
+ */
 typedef struct saei_topk {
     float *score;
     uint32_t *latent;
@@ -14,11 +14,8 @@ typedef struct saei_topk {
     float floor; /* only scores above it are taken: 0 for relu, -INFINITY for all */
 } saei_topk;
 
-/* Offers scores[i] for latent first + i, i < count. Latents must arrive in ascending order, so that of equal
-   scores the lower latent stays. NaN is never taken. */
+/* Offers scores[i] for latent first + i, i < count. Latents must arrive in ascending order; of equal scores
+   the lower latent stays. NaN is never taken. */
 void saei_topk_offer(saei_topk *top, const float *scores, size_t count, uint32_t first);
-
-/* Puts what is held into ascending order of latents. Ends the selection. */
-void saei_topk_sort(saei_topk *top);
 
 #endif

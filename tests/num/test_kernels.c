@@ -64,7 +64,6 @@ START_TEST(topk_equals_naive_with_ties)
         saei_topk top = {value, latent, k, 0, draw % 5 == 0 ? -INFINITY : 0.0f};
         saei_topk_offer(&top, scores, split, 0);
         saei_topk_offer(&top, scores + split, N - split, (uint32_t)split);
-        saei_topk_sort(&top);
         size_t found = 0;
         for (size_t i = 0; i < N; i++)
             if (selected(scores, N, k, top.floor, i)) {

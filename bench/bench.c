@@ -1,0 +1,107 @@
+#include "bench.h"
+
+#include <cblas.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { ROUNDS_MAX = 101, WORKS_MAX = 8 };
+
+void bench_check(sae_status status, const sae_error *err)
+{
+    if (status == SAE_OK)
+        return;
+    fprintf(stderr, "bench: %s\n", err->text);
+    exit(1);
+}
+
+void *bench_alloc(size_t count, size_t size)
+{
+    void *block = calloc(count, size);
+    if (block == NULL) {
+        fprintf(stderr, "bench: no memory for %zu × %zu bytes\n", count, size);
+        exit(1);
+    }
+    return block;
+}
+
+sae_context *bench_context(unsigned threads)
+{
+    sae_context_options options;
+    sae_context_options_init(&options);
+    options.threads = threads;
+    sae_context *context;
+    sae_error err;
+    bench_check(sae_context_new(&context, &options, &err), &err);
+    return context;
+}
+
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *x, size_t n)
+{
+    qsort(x, n, sizeof *x, compare);
+    return n % 2 == 1 ? x[n / 2] : 0.5 * (x[n / 2 - 1] + x[n / 2]);
+}
+
+/* Every timed run follows one of the same work: caches and threads are as they are in a loop of that work. */
+static void time_works(bench_work *works, size_t n, size_t rounds_min, double seconds)
+{
+    static double ms[WORKS_MAX][ROUNDS_MAX];
+    size_t rounds = 0;
+    double start = now_ms();
+    while (rounds < rounds_min || (rounds < ROUNDS_MAX && now_ms() - start < 1e3 * seconds)) {
+        for (size_t i = 0; i < n; i++) {
+            works[i].run(works[i].arg);
+            double before = now_ms();
+            works[i].run(works[i].arg);
+            ms[i][rounds] = now_ms() - before;
+        }
+        rounds++;
+    }
+    for (size_t i = 0; i < n; i++)
+        works[i].ms = median(ms[i], rounds);
+}
+
+static void print_json(const bench_job *job, const bench_work *work, double reference_ms)
+{
+    printf("{\"case\": \"%s\", \"path\": \"%s\", \"threads\": %u, \"rows\": %zu, \"ms\": %.4f, "
+           "\"tokens_per_s\": %.0f",
+           job->name, work->path, job->threads, job->rows, work->ms, 1e3 * (double)job->rows / work->ms);
+    if (job->relation != NULL)
+        printf(", \"%s\": %.4f", job->relation, work->ms / reference_ms);
+    printf(", \"blas\": \"%s\"}\n", openblas_get_corename());
+}
+
+static void print_row(const bench_job *job, const bench_work *work, double reference_ms)
+{
+    printf("%-28s %-24s %7u %12.3f %14.0f", job->name, work->path, job->threads, work->ms,
+           1e3 * (double)job->rows / work->ms);
+    if (job->relation != NULL)
+        printf("   %-10s %8.3f", job->relation, work->ms / reference_ms);
+    printf("\n");
+}
+
+void bench_run(const bench_settings *settings, const bench_job *job, bench_work *works, size_t n)
+{
+    time_works(works, n, settings->quick ? 1 : 3, settings->seconds);
+    for (size_t i = 0; i < n; i++) {
+        if (settings->json)
+            print_json(job, &works[i], works[0].ms);
+        else
+            print_row(job, &works[i], works[0].ms);
+    }
+    fflush(stdout);
+}

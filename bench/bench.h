@@ -1,0 +1,45 @@
+/* What the cases share: settings, interleaved timing, one line for each result. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include "sae.h"
+
+typedef struct bench_settings {
+    bool json, quick;
+    double seconds;     /* timed at least so long per group of works */
+    const char *folder; /* empty, for files; removed afterwards */
+} bench_settings;
+
+/* One way to do a job. Runs that change their state must be repeatable. */
+typedef struct bench_work {
+    const char *path; /* what does it: "sgemm", "fp32", "hdf5 gzip" … */
+    void (*run)(void *arg);
+    void *arg;
+    double ms; /* median */
+} bench_work;
+
+/* The job of a group of works; works[0] is what the others are compared with. */
+typedef struct bench_job {
+    const char *name; /* "encode d=128 F=2048 k=16" */
+    unsigned threads;
+    size_t rows;          /* that one run takes */
+    const char *relation; /* "over_gemm", "over_pread"; NULL: no comparison */
+} bench_job;
+
+/* Times the works in turn, again and again, and prints a line for each. */
+void bench_run(const bench_settings *settings, const bench_job *job, bench_work *works, size_t n);
+
+/* Ends the program with a message unless status is SAE_OK. */
+void bench_check(sae_status status, const sae_error *err);
+
+/* malloc that ends the program when it fails. */
+void *bench_alloc(size_t count, size_t size);
+
+sae_context *bench_context(unsigned threads);
+
+void bench_io(const bench_settings *settings);
+void bench_encode(const bench_settings *settings);
+void bench_train(const bench_settings *settings);
+void bench_rank(const bench_settings *settings);
+
+#endif

@@ -1,0 +1,100 @@
+#include "bench_sae.h"
+
+#include "base/rng.h"
+#include "num/rows.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+bench_size bench_size_at(const bench_settings *settings, size_t i)
+{
+    const bench_size sizes[BENCH_SIZES] = {{128, 2048, 16, 2048, 200}, {768, 16384, 32, 4096, 10}};
+    bench_size size = sizes[i];
+    if (settings->quick) {
+        size.rows = 1024;
+        size.warm_up /= 5;
+    }
+    return size;
+}
+
+void bench_rows(float *out, size_t n, size_t d, uint64_t seed)
+{
+    enum { ACTIVE = 12 };
+    size_t n_directions = 4 * d;
+    float *directions = bench_alloc(n_directions * d, sizeof *directions);
+    saei_rng rng = saei_rng_new(0, SAEI_STREAM_INIT, 0);
+    for (size_t i = 0; i < n_directions * d; i++)
+        directions[i] = (float)(saei_rng_uniform(&rng) - 0.5);
+    rng = saei_rng_new(seed, SAEI_STREAM_ROWS, 0);
+    for (size_t r = 0; r < n; r++) {
+        float *row = out + r * d;
+        for (size_t i = 0; i < d; i++)
+            row[i] = (float)(0.3 * (saei_rng_uniform(&rng) - 0.5));
+        for (int i = 0; i < ACTIVE; i++) {
+            double u = saei_rng_uniform(&rng);
+            size_t j = (size_t)(u * u * (double)n_directions);
+            saei_row_axpy(row, (float)-log1p(-saei_rng_uniform(&rng)), directions + j * d, d);
+        }
+    }
+    free(directions);
+}
+
+bench_sae bench_sae_new(bench_size size, unsigned threads)
+{
+    sae_error err;
+    bench_sae sae = {.context = bench_context(threads), .size = size, .n_rows = 4 * size.rows};
+    sae.rows = bench_alloc(sae.n_rows * size.d, sizeof *sae.rows);
+    bench_rows(sae.rows, sae.n_rows, size.d, 1);
+    sae_view view = {sae.rows, sae.n_rows, size.d, size.d};
+    bench_check(sae_dump_from_rows(&sae.dump, sae.context, view, &err), &err);
+    sae_train_options options;
+    sae_train_options_init(&options);
+    options.n_latents = size.n_latents;
+    options.k = size.k;
+    options.batch_rows = size.rows;
+    options.steps = 100000;
+    options.heldout = 0.0;
+    options.dead_after = UINT64_MAX; /* AuxK would make the work of a step depend on its number */
+    bench_check(sae_trainer_new(&sae.trainer, sae.dump, NULL, &options, &err), &err);
+    for (uint64_t step = 0; step < size.warm_up; step++)
+        bench_check(sae_trainer_step(sae.trainer, &err), &err);
+    bench_check(sae_trainer_model(&sae.model, sae.trainer, &err), &err);
+    return sae;
+}
+
+void bench_sae_free(bench_sae *sae)
+{
+    sae_model_free(sae->model);
+    sae_trainer_free(sae->trainer);
+    sae_dump_free(sae->dump);
+    free(sae->rows);
+    sae_context_free(sae->context);
+}
+
+bench_gemm bench_gemm_new(const bench_sae *sae)
+{
+    return (bench_gemm){.size = sae->size,
+                        .threads = sae_context_threads(sae->context),
+                        .x = sae->rows,
+                        .W = sae_model_params(sae->model).W_enc,
+                        .c = bench_alloc(sae->size.rows * sae->size.n_latents, sizeof(float))};
+}
+
+void bench_gemm_free(bench_gemm *gemm)
+{
+    free(gemm->c);
+}
+
+void bench_gemm_run(void *arg)
+{
+    const bench_gemm *gemm = arg;
+    blasint m = (blasint)gemm->size.rows, n = (blasint)gemm->size.n_latents, k = (blasint)gemm->size.d;
+    /* Either flavour of OpenBLAS: the library leaves it at one thread. */
+    omp_set_num_threads((int)gemm->threads);
+    openblas_set_num_threads((int)gemm->threads);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0f, gemm->x, k, gemm->W, n, 0.0f,
+                gemm->c, n);
+}

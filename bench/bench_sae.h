@@ -1,0 +1,44 @@
+/* An SAE in training on synthetic rows, and the dense product that its encoder consists of. */
+#ifndef BENCH_SAE_H
+#define BENCH_SAE_H
+
+#include "bench.h"
+
+typedef struct bench_size {
+    size_t d, n_latents, k, rows; /* rows: of a batch */
+    uint64_t warm_up;             /* steps before anything is timed: the scores are then those of an SAE */
+} bench_size;
+
+/* The sizes that encoding and training are timed at. */
+enum { BENCH_SIZES = 2 };
+bench_size bench_size_at(const bench_settings *settings, size_t i);
+
+typedef struct bench_sae {
+    sae_context *context;
+    bench_size size;
+    size_t n_rows; /* of the dump: 4 batches */
+    float *rows;   /* [n_rows, d] */
+    sae_dump *dump;
+    sae_trainer *trainer;
+    sae_model *model; /* of the trainer after the warm-up */
+} bench_sae;
+
+bench_sae bench_sae_new(bench_size size, unsigned threads);
+void bench_sae_free(bench_sae *sae);
+
+/* Rows [n, d] that are sparse sums of 4 d fixed directions, with noise. */
+void bench_rows(float *out, size_t n, size_t d, uint64_t seed);
+
+/* C [rows, F] = X [rows, d] · W [d, F] by OpenBLAS alone, on its own threads. */
+typedef struct bench_gemm {
+    bench_size size;
+    unsigned threads;
+    const float *x, *W;
+    float *c;
+} bench_gemm;
+
+bench_gemm bench_gemm_new(const bench_sae *sae);
+void bench_gemm_free(bench_gemm *gemm);
+void bench_gemm_run(void *gemm);
+
+#endif
