@@ -21,7 +21,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    bench_settings settings = {.seconds = 4.0};
+    bench_settings settings = {.seconds = 2.5};
     bool wanted[CASES] = {false}, all = true;
     for (int i = 1; i < argc; i++) {
         size_t which = 0;
@@ -37,7 +37,7 @@ int main(int argc, char **argv)
             wanted[which] = true, all = false;
     }
     if (settings.quick)
-        settings.seconds = 0.4;
+        settings.seconds = 0.3;
     const char *parent = getenv("TMPDIR");
     char folder[512];
     snprintf(folder, sizeof folder, "%s/libsae-bench-XXXXXX", parent != NULL ? parent : "/tmp");

@@ -11,11 +11,11 @@
 
 bench_size bench_size_at(const bench_settings *settings, size_t i)
 {
-    const bench_size sizes[BENCH_SIZES] = {{128, 2048, 16, 2048, 200}, {768, 16384, 32, 4096, 10}};
+    const bench_size sizes[BENCH_SIZES] = {{128, 2048, 16, 2048, 100}, {768, 16384, 32, 4096, 3}};
     bench_size size = sizes[i];
     if (settings->quick) {
-        size.rows = 1024;
-        size.warm_up /= 5;
+        size.rows /= 4;
+        size.warm_up = size.warm_up / 5 + 1;
     }
     return size;
 }

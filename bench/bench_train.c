@@ -51,6 +51,7 @@ static void run_size(const bench_settings *settings, bench_size size, unsigned t
     bench_sae sae = bench_sae_new(size, threads);
     bench_gemm gemm = bench_gemm_new(&sae);
     train_arg arg = {&sae, sae.trainer};
+    /* The stages of the small size only, to keep the run short. */
     bench_work works[] = {{.path = "sgemm", .run = bench_gemm_run, .arg = &gemm},
                           {.path = "step", .run = step, .arg = &arg},
                           {.path = "  forward", .run = forward, .arg = &arg},
@@ -59,7 +60,7 @@ static void run_size(const bench_settings *settings, bench_size size, unsigned t
     char name[64];
     snprintf(name, sizeof name, "train d=%zu F=%zu k=%zu", size.d, size.n_latents, size.k);
     bench_job job = {name, threads, size.rows, "over_gemm"};
-    bench_run(settings, &job, works, sizeof works / sizeof works[0]);
+    bench_run(settings, &job, works, size.d < 512 ? sizeof works / sizeof works[0] : 2);
     bench_gemm_free(&gemm);
     bench_sae_free(&sae);
 }

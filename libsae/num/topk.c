@@ -2,9 +2,10 @@
 #include "num/simd.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
-enum { GROUP = 16, PENDING = 128 };
+enum { GROUP = 32, PENDING = 128 };
 
 /* Pairs that were above the least score held when they came, latents ascending and above all held ones. They
    wait until there are many: one selection among many costs less than as many insertions. */
@@ -68,14 +69,12 @@ static inline void keep(saei_topk *top, const float *score, const uint32_t *late
                         size_t *ties)
 {
     for (size_t i = 0; i < n; i++) {
-        size_t tie = score[i] == x && *ties > 0;
-        float s = score[i];
-        uint32_t j = latent[i];
-        if (s > x || tie) {
-            top->score[top->n] = s;
-            top->latent[top->n++] = j;
+        bool tie = score[i] == x && *ties > 0;
+        if (score[i] > x || tie) {
+            top->score[top->n] = score[i];
+            top->latent[top->n++] = latent[i];
+            *ties -= tie;
         }
-        *ties -= tie;
     }
 }
 
@@ -104,36 +103,42 @@ static inline float threshold(const saei_topk *top)
     return least;
 }
 
-static inline void take(pending_pairs *pending, const float *scores, size_t count, uint32_t first,
-                        float least)
+/* Bit l tells whether scores[l] is above x, l < GROUP. */
+static inline uint32_t mask_above(const float *scores, float x)
 {
-    for (size_t i = 0; i < count; i++) {
-        pending->score[pending->n] = scores[i];
-        pending->latent[pending->n] = first + (uint32_t)i;
-        pending->n += scores[i] > least;
-    }
+    uint32_t mask = 0;
+    for (unsigned l = 0; l < GROUP; l++)
+        mask |= (uint32_t)(scores[l] > x) << l;
+    return mask;
+}
+
+static inline void push(pending_pairs *pending, float score, uint32_t latent)
+{
+    pending->score[pending->n] = score;
+    pending->latent[pending->n++] = latent;
 }
 
 SAEI_CLONES void saei_topk_offer(saei_topk *top, const float *scores, size_t count, uint32_t first)
 {
-    pending_pairs pending = {.n = 0};
+    pending_pairs pending;
+    pending.n = 0;
     float least = threshold(top);
     size_t i = 0;
     for (; i + GROUP <= count; i += GROUP) {
-        /* Most groups hold nothing above the threshold: one vector test skips them. */
-        int any = 0;
-        for (size_t l = 0; l < GROUP; l++)
-            any |= scores[i + l] > least;
-        if (!any)
-            continue;
         if (pending.n > PENDING - GROUP) {
             settle(top, &pending);
             least = threshold(top);
         }
-        take(&pending, scores + i, GROUP, first + (uint32_t)i, least);
+        uint32_t mask = mask_above(scores + i, least);
+        for (; mask != 0; mask &= mask - 1) {
+            uint32_t l = (uint32_t)__builtin_ctz(mask);
+            push(&pending, scores[i + l], first + (uint32_t)i + l);
+        }
     }
     if (pending.n > PENDING - GROUP)
         settle(top, &pending);
-    take(&pending, scores + i, count - i, first + (uint32_t)i, threshold(top));
+    for (; i < count; i++)
+        if (scores[i] > least)
+            push(&pending, scores[i], first + (uint32_t)i);
     settle(top, &pending);
 }
