@@ -67,6 +67,14 @@ static bool folder_allowed(const char *path)
     return false;
 }
 
+/* Whether path is a column NAME.COLUMN.npy of the input NAME.npy. */
+static bool is_column_of(const char *path, const char *input)
+{
+    size_t n = strlen(input), length = strlen(path);
+    return n > 4 && length > n && strcmp(input + n - 4, ".npy") == 0 && strncmp(path, input, n - 3) == 0 &&
+           strcmp(path + length - 4, ".npy") == 0;
+}
+
 bool output_allowed(const char *path, bool force, const char *const *inputs, size_t n_inputs)
 {
     struct stat out, in;
@@ -77,7 +85,8 @@ bool output_allowed(const char *path, bool force, const char *const *inputs, siz
         return false;
     }
     for (size_t i = 0; i < n_inputs; i++)
-        if (stat(inputs[i], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino) {
+        if (is_column_of(path, inputs[i]) ||
+            (stat(inputs[i], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)) {
             complain("%s: is an input; name another output", path);
             return false;
         }

@@ -31,7 +31,7 @@ typedef struct sae_train_options {
     size_t batch_rows;     /* rows per step, default 2048 */
     uint64_t steps;        /* 0: chosen from the data */
     uint64_t seed;         /* initial weights and row order; default 0 */
-    double learning_rate;  /* peak; 0: chosen from F */
+    double learning_rate;  /* peak; 0: chosen from d and F */
     double warmup;         /* fraction of the steps of linear warm-up */
     double decay_start;    /* fraction of the steps after which the rate falls linearly to 0 */
     double beta1, beta2, epsilon; /* Adam */

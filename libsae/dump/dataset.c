@@ -143,7 +143,7 @@ sae_status saei_dataset_find(const saei_array_info **out, const saei_reader *rea
                          shape.text);
     }
     if (array->shape[array->rank - 1] == 0)
-        return saei_fail(err, SAE_E_MISMATCH, "%s: the rows of '%s' have width 0", path, array->name);
+        return saei_fail(err, SAE_E_MISMATCH, "%s: the rows have width 0", path);
     *out = array;
     return SAE_OK;
 }

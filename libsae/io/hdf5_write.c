@@ -23,7 +23,7 @@ typedef struct output {
 
 struct saei_hdf5_writer {
     sae_context *context;
-    char *path;
+    char *path, *shown;
     saei_hdf5_sink sink;
     hid_t driver, file; /* -1: not open */
     output *outputs;
@@ -51,7 +51,7 @@ static hid_t file_type(saei_dtype dtype)
 static sae_status failed(saei_hdf5_writer *writer, sae_error *err, const char *what, const char *name)
 {
     writer->failed = true;
-    return saei_hdf5_fail(err, SAE_E_IO, "%s: cannot %s \"%.80s\"", writer->path, what, name);
+    return saei_hdf5_fail(err, SAE_E_IO, "%s: cannot %s \"%.80s\"", writer->shown, what, name);
 }
 
 /* libhdf5 sees no failed write (hdf5_sink.h): look after every call that may have written. */
@@ -60,14 +60,14 @@ static sae_status check_writes(saei_hdf5_writer *writer, sae_error *err)
     if (writer->sink.write_errno == 0)
         return SAE_OK;
     writer->failed = true;
-    return saei_fail_errno(err, writer->sink.write_errno, "%s: cannot write", writer->path);
+    return saei_fail_errno(err, writer->sink.write_errno, "%s: cannot write", writer->shown);
 }
 
 static sae_status create_file(saei_hdf5_writer *writer, sae_error *err)
 {
     writer->sink.fd = open(writer->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (writer->sink.fd < 0)
-        return saei_fail_errno(err, errno, "%s: cannot create", writer->path);
+        return saei_fail_errno(err, errno, "%s: cannot create", writer->shown);
     sae_status status = SAE_OK;
     saei_hdf5_guard guard = saei_hdf5_enter();
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
@@ -76,7 +76,7 @@ static sae_status create_file(saei_hdf5_writer *writer, sae_error *err)
         saei_hdf5_sink_use(access, writer->driver, &writer->sink))
         writer->file = H5Fcreate(writer->path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     if (writer->file < 0)
-        status = saei_hdf5_fail(err, SAE_E_IO, "%s: cannot create", writer->path);
+        status = saei_hdf5_fail(err, SAE_E_IO, "%s: cannot create", writer->shown);
     if (access >= 0)
         H5Pclose(access);
     saei_hdf5_leave(guard);
@@ -84,7 +84,7 @@ static sae_status create_file(saei_hdf5_writer *writer, sae_error *err)
 }
 
 sae_status saei_hdf5_writer_open(saei_hdf5_writer **out, sae_context *context, const char *path,
-                                 sae_error *err)
+                                 const char *shown, sae_error *err)
 {
     *out = NULL;
     saei_hdf5_writer *writer;
@@ -95,6 +95,8 @@ sae_status saei_hdf5_writer_open(saei_hdf5_writer **out, sae_context *context, c
     writer->sink.fd = -1;
     writer->driver = writer->file = -1;
     status = saei_strdup(&writer->path, context, path, err);
+    if (status == SAE_OK)
+        status = saei_strdup(&writer->shown, context, shown, err);
     if (status == SAE_OK)
         status = create_file(writer, err);
     if (status != SAE_OK) {
@@ -148,11 +150,11 @@ static sae_status check_new(const saei_hdf5_writer *writer, const char *name, sa
                             uint64_t columns, sae_error *err)
 {
     if (dtype != SAEI_F32 && dtype != SAEI_F64 && dtype != SAEI_U32 && dtype != SAEI_U64)
-        return saei_fail(err, SAE_E_ARGUMENT, "%s: dataset %.80s: %s is not written", writer->path, name,
+        return saei_fail(err, SAE_E_ARGUMENT, "%s: dataset %.80s: %s is not written", writer->shown, name,
                          saei_dtype_name(dtype));
     if (columns > UINT32_MAX / sizeof(double) || writer->n_outputs == DATASETS_MAX)
         return saei_fail(err, SAE_E_ARGUMENT, "%s: dataset %.80s: too wide, or too many datasets",
-                         writer->path, name);
+                         writer->shown, name);
     return SAE_OK;
 }
 
@@ -220,7 +222,7 @@ sae_status saei_hdf5_writer_append(saei_hdf5_writer *writer, size_t dataset, con
     uint64_t bytes, total;
     if (__builtin_mul_overflow(count, o->row_bytes, &bytes) || bytes > SIZE_MAX ||
         __builtin_add_overflow(o->rows, count, &total) || total > INT64_MAX)
-        return saei_fail(err, SAE_E_ARGUMENT, "%s: dataset %.80s would be too large", writer->path, o->name);
+        return saei_fail(err, SAE_E_ARGUMENT, "%s: dataset %.80s would be too large", writer->shown, o->name);
     if (count == 0)
         return SAE_OK;
     saei_hdf5_guard guard = saei_hdf5_enter();
@@ -290,7 +292,7 @@ static sae_status verify_output(const saei_hdf5_writer *writer, const output *o,
     const saei_array_info *array = saei_reader_find(reader, o->name);
     if (array == NULL || array->dtype != o->dtype || array->rank != (o->columns > 0 ? 2u : 1u) ||
         array->shape[0] != o->rows || (o->columns > 0 && array->shape[1] != o->columns))
-        return saei_fail(err, SAE_E_IO, "%s: dataset %.80s was not stored whole", writer->path, o->name);
+        return saei_fail(err, SAE_E_IO, "%s: dataset %.80s was not stored whole", writer->shown, o->name);
     uLong crc = crc32_z(0, NULL, 0);
     for (uint64_t done = 0; done < o->rows; done += o->chunk_rows) {
         uint64_t n = o->rows - done < o->chunk_rows ? o->rows - done : o->chunk_rows;
@@ -300,7 +302,7 @@ static sae_status verify_output(const saei_hdf5_writer *writer, const output *o,
         crc = crc32_z(crc, block, (size_t)(n * o->row_bytes));
     }
     if (crc != o->crc)
-        return saei_fail(err, SAE_E_IO, "%s: dataset %.80s was stored with other values", writer->path,
+        return saei_fail(err, SAE_E_IO, "%s: dataset %.80s was stored with other values", writer->shown,
                          o->name);
     return SAE_OK;
 }
@@ -330,7 +332,7 @@ sae_status saei_hdf5_writer_finish(saei_hdf5_writer **handle, sae_error *err)
     *handle = NULL;
     sae_status status = SAE_OK;
     if (writer->failed)
-        status = saei_fail(err, SAE_E_IO, "%s: not finished, since an earlier write failed", writer->path);
+        status = saei_fail(err, SAE_E_IO, "%s: not finished, since an earlier write failed", writer->shown);
     if (status == SAE_OK)
         status = close_file(writer, err);
     if (status == SAE_OK)
@@ -347,6 +349,7 @@ void saei_hdf5_writer_discard(saei_hdf5_writer *writer)
     for (size_t i = 0; i < writer->n_outputs; i++)
         saei_free(writer->context, writer->outputs[i].name);
     saei_free(writer->context, writer->outputs);
+    saei_free(writer->context, writer->shown);
     saei_free(writer->context, writer->path);
     saei_free(writer->context, writer);
 }

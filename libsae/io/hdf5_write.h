@@ -8,10 +8,10 @@
 typedef struct saei_hdf5_writer saei_hdf5_writer;
 
 /* Starts a new HDF5 file at path: the temporary of a saei_atomic_file, whose commit then syncs and renames
-   it. The bytes written depend on the calls alone, not on the time or the machine. Not thread-safe per
-   writer. */
+   it. Errors call it `shown`. The bytes written depend on the calls alone, not on the time or the machine.
+   Not thread-safe per writer. */
 sae_status saei_hdf5_writer_open(saei_hdf5_writer **out, sae_context *context, const char *path,
-                                 sae_error *err);
+                                 const char *shown, sae_error *err);
 
 /* A dataset without rows yet: [0] for columns == 0, else [0, columns]. dtype: SAEI_F32, SAEI_F64, SAEI_U32 or
    SAEI_U64. Slashes in the name make groups. *out is its number for saei_hdf5_writer_append. */

@@ -158,7 +158,7 @@ sae_status sae_codes_save(const sae_model *model, const sae_dump *dump, const ch
     if (status == SAE_OK)
         status = prepare(&f, err);
     if (status == SAE_OK)
-        status = saei_hdf5_writer_open(&f.writer, f.context, saei_atomic_file_temporary(file), err);
+        status = saei_hdf5_writer_open(&f.writer, f.context, saei_atomic_file_temporary(file), path, err);
     if (status == SAE_OK)
         status = write_attributes(&f, err);
     if (status == SAE_OK)

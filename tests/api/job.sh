@@ -109,6 +109,10 @@ expect 1 "$sae" encode m1 after.npy -o codes.h5
 one_line_naming codes.h5 --force
 expect 0 "$sae" encode m1 after.npy -o codes.h5 --force
 absent never.npy
+cp after.token_ids.npy kept
+expect 1 "$sae" encode m1 after.npy -o after.token_ids.npy --force
+one_line_naming after.token_ids.npy input
+same after.token_ids.npy kept
 
 # Inputs that are no good.
 expect 1 "$sae" train missing.npy -o never

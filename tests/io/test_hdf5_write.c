@@ -56,7 +56,7 @@ static sae_status write_arrays(saei_hdf5_writer *writer)
 static sae_status write_file(const char *path)
 {
     saei_hdf5_writer *writer;
-    sae_status status = saei_hdf5_writer_open(&writer, context, path, &err);
+    sae_status status = saei_hdf5_writer_open(&writer, context, path, path, &err);
     if (status != SAE_OK)
         return status;
     sae_status written = write_arrays(writer);
@@ -103,9 +103,10 @@ START_TEST(misuse)
 {
     saei_hdf5_writer *writer;
     size_t number;
-    ck_assert_int_eq(saei_hdf5_writer_open(&writer, context, temp_path("absent/a"), &err), SAE_E_NOT_FOUND);
+    ck_assert_int_eq(saei_hdf5_writer_open(&writer, context, temp_path("absent/a"), "a", &err),
+                     SAE_E_NOT_FOUND);
     ck_assert_ptr_null(writer);
-    ck_assert_int_eq(saei_hdf5_writer_open(&writer, context, temp_path("a"), &err), SAE_OK);
+    ck_assert_int_eq(saei_hdf5_writer_open(&writer, context, temp_path("a"), "a", &err), SAE_OK);
     ck_assert_int_eq(saei_hdf5_writer_add(&number, writer, "x", SAEI_BOOL, 0, &err), SAE_E_ARGUMENT);
     ck_assert_int_eq(saei_hdf5_writer_add(&number, writer, "x", SAEI_U32, 0, &err), SAE_OK);
     ck_assert_int_eq(saei_hdf5_writer_append(writer, number, numbers, UINT64_MAX / 2, &err), SAE_E_ARGUMENT);
