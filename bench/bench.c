@@ -89,6 +89,8 @@ static void print_json(const bench_job *job, const bench_work *work, double refe
            job->name, work->path, job->threads, job->rows, work->ms, 1e3 * (double)job->rows / work->ms);
     if (job->relation != NULL)
         printf(", \"%s\": %.4f", job->relation, work->ms / reference_ms);
+    if (job->relation == NULL || strcmp(job->relation, "over_gemm") != 0)
+        printf(", \"over_gemm\": null");
     printf(", \"blas\": \"%s\"}\n", openblas_get_corename());
 }
 

@@ -21,7 +21,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    bench_settings settings = {.seconds = 2.5};
+    bench_settings settings = {.seconds = 1.5};
     bool wanted[CASES] = {false}, all = true;
     for (int i = 1; i < argc; i++) {
         size_t which = 0;
