@@ -19,7 +19,13 @@ run() {
     "$sae" "$@"
 }
 
-have_matplotlib() { python3 -c 'import matplotlib' 2>/dev/null; }
+# The python3 of the PATH may be another than Debian's, for which apt installs matplotlib.
+have_matplotlib() {
+    for python in python3 /usr/bin/python3; do
+        "$python" -c 'import matplotlib' 2>/dev/null && return 0
+    done
+    return 1
+}
 
 # shellcheck disable=SC2086  # a list
 sh examples/install_packages.sh $packages
@@ -55,10 +61,10 @@ echo
 
 step "pictures"
 if have_matplotlib || { sh examples/install_packages.sh python3-matplotlib python3-numpy && have_matplotlib; }; then
-    python3 examples/plot/rise.py "$out/ranking.csv" -o "$out/rise.png"
-    python3 examples/plot/excess.py "$out/ranking.csv" -o "$out/excess.png"
+    "$python" examples/plot/rise.py "$out/ranking.csv" -o "$out/rise.png"
+    "$python" examples/plot/excess.py "$out/ranking.csv" -o "$out/excess.png"
     # shellcheck disable=SC2086  # a list
-    python3 examples/plot/dose_response.py $doses --latent "$latent" -o "$out/dose_response.png"
+    "$python" examples/plot/dose_response.py $doses --latent "$latent" -o "$out/dose_response.png"
 else
     echo "matplotlib could not be had, so no pictures were drawn; the rankings are complete" >&2
 fi

@@ -30,7 +30,7 @@ build_and_test() {
 # shellcheck disable=SC2086  # a list
 sh examples/install_packages.sh $packages
 
-build_and_test build-release --buildtype=release || failed=$((failed + 1))
+build_and_test build-release --buildtype=release -Dbench=true || failed=$((failed + 1))
 build_and_test build-sanitize --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
     -Dc_args=-fno-sanitize-recover=undefined || failed=$((failed + 1))
 

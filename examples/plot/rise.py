@@ -64,7 +64,7 @@ def draw(rows, top, title):
     axes.set_xlabel("mean activation before (log scale, linear below 0.001)")
     axes.set_ylabel("change of the mean activation, after − before")
     axes.set_title(title)
-    axes.legend(loc="best", fontsize=8.5)
+    axes.legend(loc="upper left", fontsize=8.5)
     label(axes, first)
     return figure
 

@@ -1,10 +1,13 @@
 /* Permutation tests and bootstrap intervals for all latents at once.
 
    Every draw b is a weighting w_b of the units, and every statistic T_b = Σ_u w_b[u] v[u] over the units on
-   which the latent has a value: sign flips           w = ±1 / n label permutations   w = 1 / n_y for n_y
-   units drawn without replacement, −1 / n_x for the others bootstrap            w = (times drawn) / n_y, and
-   −(times drawn) / n_x for the units of X Draws are made 64 at a time from (seed, index of the 64) alone:
-   neither the order of the latents nor the thread count changes a bit. */
+   which the latent has a value:
+   - sign flips: w = ±1 / n
+   - label permutations: w = 1 / n_y for n_y units drawn without replacement, −1 / n_x for the others
+   - bootstrap: w = (times drawn) / n_y, and −(times drawn) / n_x for the units of X
+
+   Draws are made 64 at a time from (seed, index of the 64) alone: neither the order of the latents nor the
+   thread count changes a bit. */
 #ifndef SAEI_RESAMPLE_H
 #define SAEI_RESAMPLE_H
 

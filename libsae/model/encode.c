@@ -42,11 +42,8 @@ static void free_work(sae_codes *codes)
 {
     saei_free(codes->context, codes->xc);
     saei_free(codes->context, codes->scratch);
-    saei_free(codes->context, codes->slots.latent);
-    saei_free(codes->context, codes->slots.value);
-    saei_free(codes->context, codes->slots.count);
+    saei_code_slots_free(&codes->slots, codes->context);
     codes->xc = codes->scratch = NULL;
-    codes->slots = (saei_code_slots){0};
     codes->work_d = 0;
 }
 
@@ -72,18 +69,13 @@ static sae_status make_work(sae_codes *codes, const sae_model *model, sae_error 
         return SAE_OK;
     free_work(codes);
     sae_context *context = codes->context;
-    size_t slots = saei_mul(CHUNK_ROWS, model->k);
     size_t workers = sae_context_threads(context), tiles = CHUNK_ROWS / SAEI_TILE_ROWS;
     size_t scratch = saei_mul(saei_encoder_scratch(model->n_latents), workers < tiles ? workers : tiles);
     sae_status status = saei_alloc(&codes->xc, context, saei_mul(CHUNK_ROWS, model->d), sizeof(float), err);
     if (status == SAE_OK)
         status = saei_alloc(&codes->scratch, context, scratch, sizeof(float), err);
     if (status == SAE_OK)
-        status = saei_alloc(&codes->slots.latent, context, slots, sizeof(uint32_t), err);
-    if (status == SAE_OK)
-        status = saei_alloc(&codes->slots.value, context, slots, sizeof(float), err);
-    if (status == SAE_OK)
-        status = saei_alloc(&codes->slots.count, context, CHUNK_ROWS, sizeof(uint32_t), err);
+        status = saei_code_slots_new(&codes->slots, context, CHUNK_ROWS, model->k, err);
     if (status != SAE_OK) {
         free_work(codes);
         return status;

@@ -1,4 +1,5 @@
 #include "num/encoder.h"
+#include "base/memory.h"
 #include "num/blas.h"
 #include "num/rows.h"
 #include "num/topk.h"
@@ -8,6 +9,31 @@
 static size_t min_size(size_t a, size_t b)
 {
     return a < b ? a : b;
+}
+
+sae_status saei_code_slots_new(saei_code_slots *out, sae_context *context, size_t rows, size_t k,
+                               sae_error *err)
+{
+    saei_code_slots slots = {0};
+    sae_status status = saei_alloc(&slots.latent, context, saei_mul(rows, k), sizeof *slots.latent, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&slots.value, context, saei_mul(rows, k), sizeof *slots.value, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&slots.count, context, rows, sizeof *slots.count, err);
+    if (status != SAE_OK) {
+        saei_code_slots_free(&slots, context);
+        return status;
+    }
+    *out = slots;
+    return SAE_OK;
+}
+
+void saei_code_slots_free(saei_code_slots *slots, sae_context *context)
+{
+    saei_free(context, slots->latent);
+    saei_free(context, slots->value);
+    saei_free(context, slots->count);
+    *slots = (saei_code_slots){0};
 }
 
 size_t saei_encoder_scratch(size_t n_latents)

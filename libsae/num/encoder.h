@@ -22,6 +22,10 @@ typedef struct saei_code_slots {
     uint32_t *count;  /* [rows] */
 } saei_code_slots;
 
+sae_status saei_code_slots_new(saei_code_slots *out, sae_context *context, size_t rows, size_t k,
+                               sae_error *err);
+void saei_code_slots_free(saei_code_slots *slots, sae_context *context);
+
 /* A second selection among some latents only, from the same scores but without the relu: the dead latents
    that model the residual. The codes number them by their place in `latents`. n_latents == 0: none. */
 typedef struct saei_encoder_subset {

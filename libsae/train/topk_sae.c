@@ -20,30 +20,13 @@ static size_t chunks_of(size_t n_latents)
     return (n_latents + CHUNK_LATENTS - 1) / CHUNK_LATENTS;
 }
 
-static sae_status slots_new(saei_code_slots *out, sae_context *context, size_t rows, size_t k, sae_error *err)
-{
-    sae_status status = saei_alloc(&out->latent, context, saei_mul(rows, k), sizeof(uint32_t), err);
-    if (status == SAE_OK)
-        status = saei_alloc(&out->value, context, saei_mul(rows, k), sizeof(float), err);
-    if (status == SAE_OK)
-        status = saei_alloc(&out->count, context, rows, sizeof(uint32_t), err);
-    return status;
-}
-
-static void slots_free(saei_code_slots *slots, sae_context *context)
-{
-    saei_free(context, slots->latent);
-    saei_free(context, slots->value);
-    saei_free(context, slots->count);
-}
-
 static sae_status aux_new(saei_topk_sae *sae, sae_error *err)
 {
     sae_context *context = sae->context;
     size_t batch = saei_mul(sae->batch_rows, sae->d);
     sae_status status = saei_alloc(&sae->aux_residual, context, batch, sizeof(float), err);
     if (status == SAE_OK)
-        status = slots_new(&sae->dead.out, context, sae->batch_rows, sae->k_aux, err);
+        status = saei_code_slots_new(&sae->dead.out, context, sae->batch_rows, sae->k_aux, err);
     if (status == SAE_OK)
         status = saei_alloc(&sae->dead_latents, context, sae->n_latents, sizeof(uint32_t), err);
     if (status == SAE_OK)
@@ -73,7 +56,7 @@ sae_status saei_topk_sae_new(saei_topk_sae *out, sae_context *context, size_t d,
     if (status == SAE_OK)
         status = saei_alloc(&sae.e, context, batch, sizeof(float), err);
     if (status == SAE_OK)
-        status = slots_new(&sae.codes, context, batch_rows, k, err);
+        status = saei_code_slots_new(&sae.codes, context, batch_rows, k, err);
     if (status == SAE_OK)
         status = saei_latent_index_new(&sae.index, context, n_latents, batch_rows, k, err);
     if (status == SAE_OK)
@@ -102,8 +85,8 @@ void saei_topk_sae_free(saei_topk_sae *sae)
     saei_free(context, sae->xc);
     saei_free(context, sae->e);
     saei_free(context, sae->aux_residual);
-    slots_free(&sae->codes, context);
-    slots_free(&sae->dead.out, context);
+    saei_code_slots_free(&sae->codes, context);
+    saei_code_slots_free(&sae->dead.out, context);
     saei_free(context, sae->dead_latents);
     saei_free(context, sae->dead_place);
     saei_latent_index_free(&sae->index, context);

@@ -4,6 +4,7 @@
 #include "dump/dump.h"
 #include "dump_files.h"
 #include "../tools/run_suite.h"
+#include "../tools/test_context.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -11,8 +12,6 @@
 
 enum { ROWS = 3000, D = 5, FIRST_SHARD = 1234 };
 
-static sae_context *context;
-static sae_error err;
 static float data[ROWS * D];
 static uint8_t position[ROWS], region[ROWS];
 static uint32_t doc_id[ROWS];
@@ -44,7 +43,7 @@ static void write_npy_dump(void)
 
 static void setup(void)
 {
-    ck_assert_int_eq(sae_context_new(&context, NULL, &err), SAE_OK);
+    context_make();
     temp_folder_make();
     saei_rng rng = saei_rng_new(7, SAEI_STREAM_ROWS, 0);
     for (size_t i = 0; i < ROWS; i++) {
@@ -59,8 +58,7 @@ static void setup(void)
 static void teardown(void)
 {
     temp_folder_remove();
-    ck_assert_uint_eq(sae_context_memory_used(context), 0);
-    sae_context_free(context);
+    context_end();
 }
 
 static sae_dump *open_in(sae_context *own, const char *a, const char *b, const char *where)

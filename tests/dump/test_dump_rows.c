@@ -2,27 +2,20 @@
 #include "base/memory.h"
 #include "dump/dump.h"
 #include "../tools/run_suite.h"
+#include "../tools/test_context.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { ROWS = 1000, D = 7, STRIDE = 9 };
 
-static sae_context *context;
-static sae_error err;
 static float data[ROWS * STRIDE];
 
 static void setup(void)
 {
-    ck_assert_int_eq(sae_context_new(&context, NULL, &err), SAE_OK);
+    context_make();
     for (size_t i = 0; i < ROWS * STRIDE; i++)
         data[i] = (float)(i * 2654435761u % 10007) / 64 - 50;
-}
-
-static void teardown(void)
-{
-    ck_assert_uint_eq(sae_context_memory_used(context), 0);
-    sae_context_free(context);
 }
 
 static sae_view view(void)
@@ -220,7 +213,7 @@ int main(void)
 {
     Suite *suite = suite_create("dump rows");
     TCase *tests = tcase_create("rows in memory");
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, setup, context_end);
     tcase_add_test(tests, reads_rows_with_a_stride);
     tcase_add_test(tests, columns_are_copied);
     tcase_add_test(tests, refuses_what_is_no_matrix);

@@ -3,22 +3,20 @@
 #include "io/safetensors.h"
 #include "sae/dump.h"
 #include "../tools/run_suite.h"
+#include "../tools/test_context.h"
 
-static sae_context *context;
-static sae_error err;
 static float values[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 
 static void setup(void)
 {
-    ck_assert_int_eq(sae_context_new(&context, NULL, &err), SAE_OK);
+    context_make();
     temp_folder_make();
 }
 
 static void teardown(void)
 {
     temp_folder_remove();
-    ck_assert_uint_eq(sae_context_memory_used(context), 0);
-    sae_context_free(context);
+    context_end();
 }
 
 static sae_file *describe(const char *name)

@@ -2,20 +2,7 @@
 #include "base/rng.h"
 #include "dump/selection.h"
 #include "../tools/run_suite.h"
-
-static sae_context *context;
-static sae_error err;
-
-static void setup(void)
-{
-    ck_assert_int_eq(sae_context_new(&context, NULL, &err), SAE_OK);
-}
-
-static void teardown(void)
-{
-    ck_assert_uint_eq(sae_context_memory_used(context), 0);
-    sae_context_free(context);
-}
+#include "../tools/test_context.h"
 
 enum { ROWS_MAX = 5000 };
 
@@ -86,7 +73,7 @@ int main(void)
 {
     Suite *suite = suite_create("selection");
     TCase *tests = tcase_create("bitmap");
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, context_make, context_end);
     tcase_add_test(tests, finds_the_rows_that_were_kept);
     tcase_add_test(tests, all_rows_need_no_bitmap);
     suite_add_tcase(suite, tests);

@@ -1,25 +1,12 @@
 /* The grammar of conditions: what it accepts, what it means, what it refuses. */
 #include "dump/where.h"
 #include "../tools/run_suite.h"
+#include "../tools/test_context.h"
 
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-static sae_context *context;
-static sae_error err;
-
-static void setup(void)
-{
-    ck_assert_int_eq(sae_context_new(&context, NULL, &err), SAE_OK);
-}
-
-static void teardown(void)
-{
-    ck_assert_uint_eq(sae_context_memory_used(context), 0);
-    sae_context_free(context);
-}
 
 /* The one row that the good conditions are tried on. */
 static double value_of(const char *column)
@@ -242,7 +229,7 @@ int main(void)
 {
     Suite *suite = suite_create("where");
     TCase *tests = tcase_create("grammar");
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, context_make, context_end);
     tcase_add_loop_test(tests, means_what_it_says, 0, sizeof good / sizeof *good);
     tcase_add_loop_test(tests, tells_where_the_mistake_is, 0, sizeof bad / sizeof *bad);
     tcase_add_test(tests, depth_is_bounded);

@@ -1,5 +1,6 @@
 #include "io/atomic_file.h"
 #include "../tools/run_suite.h"
+#include "../tools/test_context.h"
 #include "temp_folder.h"
 
 #include <errno.h>
@@ -7,19 +8,15 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-static sae_context *context;
-static sae_error err;
-
 static void setup(void)
 {
     temp_folder_make();
-    ck_assert_int_eq(sae_context_new(&context, NULL, NULL), SAE_OK);
+    context_make();
 }
 
 static void teardown(void)
 {
-    ck_assert_uint_eq(sae_context_memory_used(context), 0);
-    sae_context_free(context);
+    context_end();
     temp_folder_remove();
 }
 

@@ -2,6 +2,7 @@
 #include "io/atomic_file.h"
 #include "io/reader.h"
 #include "../tools/run_suite.h"
+#include "../tools/test_context.h"
 #include "temp_folder.h"
 
 #include <hdf5.h>
@@ -10,15 +11,13 @@
 
 enum { ROWS = 100000, COLS = 3 };
 
-static sae_context *context;
-static sae_error err;
 static uint64_t numbers[ROWS];
 static float values[ROWS * COLS];
 
 static void setup(void)
 {
     temp_folder_make();
-    ck_assert_int_eq(sae_context_new(&context, NULL, NULL), SAE_OK);
+    context_make();
     for (uint64_t i = 0; i < ROWS; i++)
         numbers[i] = i * i;
     for (uint32_t i = 0, state = 1; i < ROWS * COLS; i++) {
@@ -29,8 +28,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    ck_assert_uint_eq(sae_context_memory_used(context), 0);
-    sae_context_free(context);
+    context_end();
     temp_folder_remove();
 }
 

@@ -2,6 +2,7 @@
    wrote, whatever its type, byte order, layout and the way it is read. */
 #include "io/reader.h"
 #include "../tools/run_suite.h"
+#include "../tools/test_context.h"
 #include "temp_folder.h"
 
 #include <pthread.h>
@@ -66,20 +67,6 @@ static const struct {
 };
 
 enum { N_CASES = sizeof cases / sizeof *cases };
-
-static sae_context *context;
-static sae_error err;
-
-static void setup(void)
-{
-    ck_assert_int_eq(sae_context_new(&context, NULL, NULL), SAE_OK);
-}
-
-static void teardown(void)
-{
-    ck_assert_uint_eq(sae_context_memory_used(context), 0);
-    sae_context_free(context);
-}
 
 /* The formulas of make_fixtures.py. */
 static double cell(saei_dtype dtype, size_t row, size_t col)
@@ -273,7 +260,7 @@ int main(void)
 {
     Suite *suite = suite_create("readers");
     TCase *tests = tcase_create("readers");
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, context_make, context_end);
     tcase_add_loop_test(tests, same_rows_from_every_format, 0, N_CASES);
     tcase_add_test(tests, scalars_and_attributes);
     tcase_add_test(tests, refused);

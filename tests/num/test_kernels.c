@@ -7,6 +7,7 @@
 #include "num/rows.h"
 #include "num/topk.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -50,17 +51,35 @@ static bool selected(const float *scores, size_t n, size_t k, float floor, size_
     return better < k;
 }
 
+/* Ties, normal numbers, a rise that makes every score a candidate, and the edges of float32. */
+static float score_of_kind(saei_rng *rng, int kind, size_t i)
+{
+    static const float edges[] = {-INFINITY,       -FLT_MAX,         -0.0f,    0.0f,
+                                  FLT_TRUE_MIN,    2 * FLT_TRUE_MIN, FLT_MIN,  1.0f,
+                                  1 + FLT_EPSILON, FLT_MAX,          INFINITY, -FLT_TRUE_MIN};
+    switch (kind) {
+    case 0:
+        return small_integer(rng);
+    case 1:
+        return (float)saei_rng_normal(rng);
+    case 2:
+        return (float)i + (float)saei_rng_normal(rng);
+    default:
+        return edges[saei_rng_below(rng, sizeof edges / sizeof edges[0])];
+    }
+}
+
 START_TEST(topk_equals_naive_with_ties)
 {
     saei_rng rng = saei_rng_new(2, SAEI_STREAM_INIT, 0);
     for (int draw = 0; draw < 400; draw++) {
-        enum { N = 300 };
+        enum { N = 500 };
         float scores[N], value[N];
         uint32_t latent[N];
         size_t k = 1 + (size_t)saei_rng_below(&rng, draw % 2 == 0 ? 10 : N),
                split = (size_t)saei_rng_below(&rng, N);
         for (size_t i = 0; i < N; i++)
-            scores[i] = draw % 3 == 0 ? (float)saei_rng_normal(&rng) : small_integer(&rng);
+            scores[i] = score_of_kind(&rng, draw / 10 % 4, i);
         saei_topk top = {value, latent, k, 0, draw % 5 == 0 ? -INFINITY : 0.0f};
         saei_topk_offer(&top, scores, split, 0);
         saei_topk_offer(&top, scores + split, N - split, (uint32_t)split);

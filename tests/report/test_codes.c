@@ -4,13 +4,12 @@
 #include "sae/report.h"
 #include "../io/temp_folder.h"
 #include "../tools/run_suite.h"
+#include "../tools/test_context.h"
 
 #include <math.h>
 
 enum { ROWS = 5000, D = 6, F = 16, K = 3 };
 
-static sae_context *context;
-static sae_error err;
 static sae_model *model;
 static sae_dump *dump;
 static float data[ROWS * D];
@@ -36,7 +35,7 @@ static void setup(void)
     }
     const sae_params params = {D, F, K, W_enc, b_enc, W_dec, b_dec};
     temp_folder_make();
-    ck_assert_int_eq(sae_context_new(&context, NULL, &err), SAE_OK);
+    context_make();
     ck_assert_int_eq(sae_model_new(&model, context, &params, &err), SAE_OK);
     ck_assert_int_eq(sae_dump_from_rows(&dump, context, (sae_view){data, ROWS, D, D}, &err), SAE_OK);
     ck_assert_int_eq(sae_dump_add_column(dump, "labels/token", token, &err), SAE_OK);
@@ -47,8 +46,7 @@ static void teardown(void)
 {
     sae_dump_free(dump);
     sae_model_free(model);
-    ck_assert_uint_eq(sae_context_memory_used(context), 0);
-    sae_context_free(context);
+    context_end();
     temp_folder_remove();
 }
 
