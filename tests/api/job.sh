@@ -138,6 +138,42 @@ expect 1 "$sae" rank mix.npy --before base.npy --after after.npy
 one_line_naming mix.npy
 absent never never.ckpt
 
+# The same for every command and every place of an input; and files that are of another kind.
+head -c 1000 m1 >cut_model
+for bad in empty.npy cut.npy folder.npy missing.npy m1 codes.h5 nan.npy other.npy; do
+    for arguments in "encode m1 $bad -o never" "top m1 $bad --latent 0" \
+        "auroc m1 $bad --latent 0 --label persona=1" "rank m1 --before $bad --after after.npy -o never" \
+        "rank m1 --before base.npy --after $bad -o never" \
+        "rank m1 --before base.npy --after after.npy --control $bad -o never"; do
+        expect 1 "$sae" $arguments
+        one_line_naming "$bad"
+        absent never
+    done
+done
+for bad in empty.npy cut_model folder.npy missing.npy after.npy codes.h5; do
+    for arguments in "encode $bad base.npy -o never" "top $bad base.npy --latent 0" "steer $bad --latent 0 -o never" \
+        "auroc $bad base.npy --latent 0 --label persona=1" "rank $bad --before base.npy --after after.npy -o never"; do
+        expect 1 "$sae" $arguments
+        one_line_naming "$bad"
+        absent never
+    done
+done
+for arguments in 'encode m1 base.npy -o never' 'top m1 base.npy --latent 0' \
+    'auroc m1 base.npy --latent 0 --label persona=1' 'rank m1 --before base.npy --after after.npy -o never'; do
+    expect 1 "$sae" $arguments --where 'nothing=1'
+    one_line_naming base.npy nothing
+    expect 1 "$sae" $arguments --where 'position>999'
+    one_line_naming base.npy 'position>999'
+    expect 1 "$sae" $arguments --dataset nothing
+    one_line_naming base.npy nothing
+    absent never
+done
+expect 1 "$sae" train mix.npy -o never --latents 8 -k 9
+one_line_naming 'k must not exceed'
+expect 1 "$sae" train mix.npy -o never --latents 64 -k 3 --memory 1M
+one_line_naming mix.npy 'at least'
+absent never never.ckpt
+
 # A disk that is full, as a limit on the size of files: an error, and nothing is left.
 : >after.txt
 ls -a >before.txt
