@@ -57,6 +57,16 @@ static size_t choose_k(size_t d, size_t n_latents)
     return (size_t)clamp(k, 1, n_latents / 4 + 1);
 }
 
+/* Small dumps are passed over fifty times, in a round number of steps; more passes fit the rows themselves
+   and split latents that belong together. From 4000 steps on a pass more gains little: large dumps are passed
+   over once. */
+static uint64_t choose_steps(uint64_t steps_per_pass)
+{
+    enum { PASSES = 50, ROUND = 500, ENOUGH = 4000, MOST = 100000 };
+    uint64_t many = clamp((PASSES * steps_per_pass + ROUND - 1) / ROUND * ROUND, ROUND, ENOUGH);
+    return clamp(steps_per_pass, many, MOST);
+}
+
 /* Adam moves every weight by about the rate: relative to rows of unit length with d entries the same step for
    every d, and smaller for very many latents (the 1/√F of Gao et al. 2024). Found on real dumps at d = 128, F
    = 2048: a higher rate fits better still, but splits latents that belong together. */
@@ -104,9 +114,8 @@ sae_status saei_train_options_choose(sae_train_options *o, size_t d, uint64_t ro
         o->k = choose_k(d, o->n_latents);
     if (o->batch_rows > rows)
         o->batch_rows = (size_t)rows;
-    /* Small dumps are passed over many times, large ones once. */
     if (o->steps == 0 && o->batch_rows > 0)
-        o->steps = clamp(rows / o->batch_rows, 4000, 100000);
+        o->steps = choose_steps(rows / o->batch_rows);
     if (o->learning_rate == 0.0)
         o->learning_rate = choose_learning_rate(d, o->n_latents);
     if (o->aux_k == SIZE_MAX)
