@@ -41,7 +41,7 @@ static const option train_options[] = {
      .help = "active latents per row"},
     {.name = "steps", .type = OPTION_U64, AT(options.steps), .value = "N", FROM_DATA,
      .help = "optimiser steps"},
-    {.name = "batch", .type = OPTION_SIZE, AT(options.batch_rows), .value = "N", .min = 1,
+    {.name = "batch", .type = OPTION_SIZE, AT(options.batch_rows), .value = "N", FROM_DATA,
      .help = "rows per step"},
     {.name = "seed", .type = OPTION_U64, AT(options.seed), .value = "N",
      .help = "of the initial weights and the row order"},

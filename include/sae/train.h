@@ -28,7 +28,7 @@ typedef struct sae_train_options {
     size_t size;
     size_t n_latents;      /* F; 0: from the data: 16 d as a power of two, at most one latent per 40 rows */
     size_t k;              /* active latents per row; 0: the power of two nearest to √(2d) */
-    size_t batch_rows;     /* rows per step, default 2048 */
+    size_t batch_rows;     /* rows per step; 0: from F */
     uint64_t steps;        /* 0: chosen from the data */
     uint64_t seed;         /* initial weights and row order; default 0 */
     double learning_rate;  /* peak; 0: chosen from d and F */

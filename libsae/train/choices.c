@@ -7,7 +7,6 @@ void sae_train_options_init(sae_train_options *options)
 {
     *options = (sae_train_options){
         .size = sizeof *options,
-        .batch_rows = 2048,
         .warmup = 0.03,
         .decay_start = 0.2,
         .beta1 = 0.9,
@@ -57,14 +56,22 @@ static size_t choose_k(size_t d, size_t n_latents)
     return (size_t)clamp(k, 1, n_latents / 4 + 1);
 }
 
-/* Small dumps are passed over fifty times, in a round number of steps; more passes fit the rows themselves
-   and split latents that belong together. From 4000 steps on a pass more gains little: large dumps are passed
-   over once. */
-static uint64_t choose_steps(uint64_t steps_per_pass)
+/* Small batches learn more from a row, and keep together what belongs together; but the optimiser's pass over
+   all weights, which is paid once a step, must stay small beside the encoder. */
+static size_t choose_batch_rows(size_t n_latents)
 {
-    enum { PASSES = 50, ROUND = 500, ENOUGH = 4000, MOST = 100000 };
-    uint64_t many = clamp((PASSES * steps_per_pass + ROUND - 1) / ROUND * ROUND, ROUND, ENOUGH);
-    return clamp(steps_per_pass, many, MOST);
+    return n_latents <= 4096 ? 512 : 2048;
+}
+
+/* Small dumps are passed over forty times, in a round number of steps; more passes fit the rows themselves
+   and split latents that belong together. Beyond six million rows a pass more gains little: large dumps are
+   passed over once. */
+static uint64_t choose_steps(uint64_t rows, uint64_t batch_rows)
+{
+    const uint64_t passes = 40, round = 500, enough_rows = 6144000, most = 200000;
+    uint64_t one_pass = rows / batch_rows;
+    uint64_t many = (passes * one_pass + round - 1) / round * round;
+    return clamp(one_pass, clamp(many, round, enough_rows / batch_rows), most);
 }
 
 /* Adam moves every weight by about the rate: relative to rows of unit length with d entries the same step for
@@ -72,7 +79,7 @@ static uint64_t choose_steps(uint64_t steps_per_pass)
    = 2048: a higher rate fits better still, but splits latents that belong together. */
 static double choose_learning_rate(size_t d, size_t n_latents)
 {
-    double by_width = 0.017 / sqrt((double)d), by_latents = 5.3e-4 * sqrt(16384.0 / (double)n_latents);
+    double by_width = 0.0113 / sqrt((double)d), by_latents = 3.5e-4 * sqrt(16384.0 / (double)n_latents);
     return by_width < by_latents ? by_width : by_latents;
 }
 
@@ -112,10 +119,12 @@ sae_status saei_train_options_choose(sae_train_options *o, size_t d, uint64_t ro
         o->n_latents = choose_latents(d, rows);
     if (o->k == 0)
         o->k = choose_k(d, o->n_latents);
+    if (o->batch_rows == 0)
+        o->batch_rows = choose_batch_rows(o->n_latents);
     if (o->batch_rows > rows)
         o->batch_rows = (size_t)rows;
     if (o->steps == 0 && o->batch_rows > 0)
-        o->steps = choose_steps(rows / o->batch_rows);
+        o->steps = choose_steps(rows, o->batch_rows);
     if (o->learning_rate == 0.0)
         o->learning_rate = choose_learning_rate(d, o->n_latents);
     if (o->aux_k == SIZE_MAX)
