@@ -170,7 +170,7 @@ for arguments in 'encode m1 base.npy -o never' 'top m1 base.npy --latent 0' \
 done
 expect 1 "$sae" train mix.npy -o never --latents 8 -k 9
 one_line_naming 'k must not exceed'
-expect 1 "$sae" train mix.npy -o never --latents 64 -k 3 --memory 1M
+expect 1 "$sae" train mix.npy -o never --latents 512 -k 3 --batch 2048 --memory 1M
 one_line_naming mix.npy 'at least'
 absent never never.ckpt
 
