@@ -22,7 +22,8 @@ typedef struct sae_params {
     const float *b_dec; /* [d] */
 } sae_params;
 
-/* Copies the parameters. SAE_E_ARGUMENT unless 1 <= k <= F <= 2^32 - 1, d >= 1 and all numbers are finite. */
+/* Copies the parameters. SAE_E_ARGUMENT unless 1 <= k <= F <= 2^32 - 1 and d >= 1; SAE_E_NONFINITE unless all
+   numbers are finite. */
 SAE_API sae_status sae_model_new(sae_model **out, sae_context *context, const sae_params *params, sae_error *err);
 SAE_API void sae_model_free(sae_model *model);
 

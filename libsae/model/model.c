@@ -69,7 +69,7 @@ sae_status sae_model_new(sae_model **out, sae_context *context, const sae_params
     status = saei_model_check_finite(model, "parameters", err);
     if (status != SAE_OK) {
         sae_model_free(model);
-        return status == SAE_E_NONFINITE ? SAE_E_ARGUMENT : status;
+        return status;
     }
     *out = model;
     return SAE_OK;

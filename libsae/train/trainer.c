@@ -12,11 +12,19 @@
 
 enum { HELDOUT_ROWS_MAX = 16384 };
 
-/* Left to libraries that allocate on their own (HDF5, BLAS), so that the process obeys the limit too. */
-static uint64_t library_share(const sae_context *context)
+/* Left to libraries that allocate on their own (HDF5, BLAS), so that the process obeys the limit too: this
+   much, but no more than a quarter of the limit. */
+static const uint64_t library_bytes = (uint64_t)96 << 20;
+
+static uint64_t library_share(uint64_t limit)
 {
-    uint64_t share = (uint64_t)96 << 20, quarter = sae_context_memory_limit(context) / 4;
-    return share < quarter ? share : quarter;
+    return library_bytes < limit / 4 ? library_bytes : limit / 4;
+}
+
+/* The least limit that leaves `bytes` beside the share of the libraries. */
+static uint64_t least_limit(uint64_t bytes)
+{
+    return bytes / 3 < library_bytes ? bytes + bytes / 3 + 2 : saei_add(bytes, library_bytes);
 }
 
 /* Parameters, gradient, two moments, and the model that is made of them in the end. */
@@ -32,16 +40,16 @@ static uint64_t fixed_bytes(const sae_trainer *t)
 static sae_status choose_window(sae_trainer *t, sae_error *err)
 {
     uint64_t row_bytes = t->d * sizeof(float) + sizeof(uint64_t), left = saei_memory_left(t->context);
-    uint64_t fixed = fixed_bytes(t), share = library_share(t->context);
+    uint64_t fixed = fixed_bytes(t), used = sae_context_memory_used(t->context);
+    uint64_t limit = sae_context_memory_limit(t->context), share = library_share(limit);
     uint64_t enough =
         t->rows < 4 * (uint64_t)t->options.batch_rows ? t->rows : 4 * (uint64_t)t->options.batch_rows;
-    uint64_t needed = saei_add(saei_add(fixed, share), enough * row_bytes);
-    if (needed > left)
+    uint64_t needed = saei_add(fixed, enough * row_bytes);
+    if (saei_add(needed, share) > left)
         return saei_fail(err, SAE_E_MEMORY,
-                         "training %zu latents on %s needs a memory limit of at least %.0f MB, not %.0f MB",
+                         "training %zu latents on %s needs a memory limit of at least %.1f MB, not %.1f MB",
                          t->options.n_latents, sae_dump_name(t->dump),
-                         ceil((double)(needed + sae_context_memory_used(t->context)) * 1.34 / 1e6),
-                         (double)sae_context_memory_limit(t->context) / 1e6);
+                         ceil((double)least_limit(saei_add(needed, used)) / 1e5) / 10, (double)limit / 1e6);
     uint64_t window = (left - fixed - share) / row_bytes;
     t->window_rows = window < t->rows ? window : t->rows;
     return SAE_OK;

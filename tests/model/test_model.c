@@ -183,7 +183,7 @@ START_TEST(parameters_are_checked)
     ck_assert_int_eq(sae_model_new(&model, m->context, &params, NULL), SAE_E_ARGUMENT);
     params.k = K;
     m->b_dec[2] = NAN;
-    ck_assert_int_eq(sae_model_new(&model, m->context, &params, NULL), SAE_E_ARGUMENT);
+    ck_assert_int_eq(sae_model_new(&model, m->context, &params, NULL), SAE_E_NONFINITE);
     ck_assert_ptr_null(model);
     small_model_free(m);
 }
