@@ -136,7 +136,7 @@ static void encode_task(void *arg, size_t tile, unsigned worker)
     const encode_job *job = arg;
     const sae_codes *codes = job->codes;
     const sae_model *model = job->model;
-    saei_encoder encoder = {model->d, model->n_latents, model->k, model->W_enc, false, model->b_enc};
+    saei_encoder encoder = {model->d, model->n_latents, model->k, model->W_enc, false, model->b_enc, NULL};
     size_t first = tile * SAEI_TILE_ROWS, left = job->rows.rows - first;
     size_t n = left < SAEI_TILE_ROWS ? left : SAEI_TILE_ROWS;
     for (size_t r = first; r < first + n; r++)

@@ -81,6 +81,13 @@ static size_t subset_place(const saei_encoder_subset *subset, size_t latent)
     return low;
 }
 
+/* What is not above its floor can never be taken. */
+static void apply_floor(float *scores, const float *floor, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        scores[i] = scores[i] > floor[i] ? scores[i] : -INFINITY;
+}
+
 static void clear_counts(const saei_code_slots *slots, size_t first_row, size_t m)
 {
     for (size_t r = 0; r < m; r++)
@@ -100,7 +107,12 @@ void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, co
         for (size_t r = 0; r < rows; r++) {
             float *scores = scratch + r * n;
             saei_row_axpy(scores, 1.0f, e->b_enc + latent, n);
-            offer(&out, first + r, e->k, 0.0f, scores, n, latent);
+            if (e->floor == NULL) {
+                offer(&out, first + r, e->k, 0.0f, scores, n, latent);
+            } else {
+                apply_floor(scores, e->floor + latent, n);
+                offer(&out, first + r, e->k, -INFINITY, scores, n, latent);
+            }
             if (subset != NULL)
                 offer_subset(subset, first + r, scores, latent, n, first_member);
         }

@@ -1,4 +1,5 @@
-/* The encoder of a TopK SAE on tiles of rows: GEMM and selection while the scores are in cache. */
+/* The encoder of an SAE on tiles of rows: pre-activations, and the selection of the active ones while the scores
+   are in cache. */
 #ifndef SAEI_ENCODER_H
 #define SAEI_ENCODER_H
 
@@ -8,14 +9,18 @@
    depend on its shape. */
 enum { SAEI_TILE_ROWS = 256, SAEI_BLOCK_LATENTS = 2048 };
 
+/* Keeps of each row the k largest pre-activations among those above the floor of their latent. Without floors
+   that is TopK after a relu; with k slots to spare it is ReLU (no floors) or JumpReLU (floor = threshold). A row
+   that fills all k slots may have lost some: whoever cannot have that must look at the counts. */
 typedef struct saei_encoder {
     size_t d, n_latents, k;
     const float *W_enc; /* [d, F], or [F, d] when latent_major */
     bool latent_major;
     const float *b_enc; /* [F] */
+    const float *floor; /* [F], of any sign; NULL: 0 for all */
 } saei_encoder;
 
-/* Codes with k slots a row: count[r] of them used, latents ascending, values > 0. */
+/* Codes with k slots a row: count[r] of them used, latents ascending; the values are pre-activations. */
 typedef struct saei_code_slots {
     uint32_t *latent; /* [rows, k] */
     float *value;     /* [rows, k] */
@@ -37,8 +42,8 @@ typedef struct saei_encoder_subset {
 /* Floats of scratch that the scores of a tile need; one scratch for each worker. */
 size_t saei_encoder_scratch(size_t n_latents);
 
-/* f = top k of relu(xc W_enc + b_enc) for rows first .. first + rows - 1 of xc [·, d], which are centred
-   (x − b_dec); rows <= SAEI_TILE_ROWS. subset may be NULL. Call saei_blas_begin before the loop. */
+/* Encodes rows first .. first + rows - 1 of xc [·, d], which are centred (x − b_dec), into out; rows <=
+   SAEI_TILE_ROWS. subset may be NULL. Call saei_blas_begin before the loop. */
 void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *encoder,
                       const float *xc, size_t first, size_t rows, float *scratch);
 

@@ -160,7 +160,7 @@ static void forward_tile(void *arg, size_t tile, unsigned worker)
     const saei_topk_sae *sae = job->sae;
     const saei_parameters *p = job->p;
     size_t d = sae->d, first = tile * SAEI_TILE_ROWS, end = row_end(job, tile);
-    saei_encoder encoder = {d, sae->n_latents, sae->k, p->W_enc, true, p->b_enc};
+    saei_encoder encoder = {d, sae->n_latents, sae->k, p->W_enc, true, p->b_enc, NULL};
     double *sums = sae->tile_sums + tile * (d + 2);
     memset(sums, 0, (d + 2) * sizeof *sums);
     for (size_t r = first; r < end; r++)

@@ -117,7 +117,7 @@ static void encode_with(encoded *out, bool latent_major, const float *xc, const 
                         const uint32_t *members)
 {
     float *scratch = calloc(saei_encoder_scratch(F), sizeof *scratch);
-    saei_encoder encoder = {D, F, K, W, latent_major, b};
+    saei_encoder encoder = {D, F, K, W, latent_major, b, NULL};
     saei_encoder_subset subset = {
         members, SUBSET, K_SUBSET, {out->subset_latent, out->subset_value, out->subset_count}};
     saei_blas_begin();
