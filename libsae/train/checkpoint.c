@@ -18,7 +18,7 @@ typedef struct piece {
     void *data;
 } piece;
 
-enum { PIECES_MAX = 40, CHECKSUM_TEXT = 33 };
+enum { PIECES_MAX = 80, CHECKSUM_TEXT = 33 };
 
 static size_t elements(const piece *p)
 {
@@ -29,6 +29,7 @@ static size_t elements(const piece *p)
 static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
 {
     sae_train_options *o = &t->options;
+    _Static_assert(sizeof(sae_architecture) == sizeof(uint32_t), "enums are stored as 32-bit integers");
     _Static_assert(sizeof(size_t) == sizeof(uint64_t), "size_t options are stored as 64-bit integers");
     const piece numbers[] = {
         {"d", SAEI_U64, 0, &t->d},
@@ -56,6 +57,35 @@ static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
         {"clip", SAEI_F64, 0, &o->clip},
         {"aux_coefficient", SAEI_F64, 0, &o->aux_coefficient},
         {"heldout", SAEI_F64, 0, &o->heldout},
+        {"decay_to", SAEI_F64, 0, &o->decay_to},
+        {"architecture", SAEI_U32, 0, &o->architecture},
+        {"sparsity", SAEI_U32, 0, &o->sparsity},
+        {"sparsity_coefficient", SAEI_F64, 0, &o->sparsity_coefficient},
+        {"sparsity_warmup", SAEI_F64, 0, &o->sparsity_warmup},
+        {"k_start", SAEI_F64, 0, &o->k_start},
+        {"k_anneal", SAEI_F64, 0, &o->k_anneal},
+        {"bandwidth", SAEI_F64, 0, &o->bandwidth},
+        {"threshold_start", SAEI_F64, 0, &o->threshold_start},
+        {"p_start", SAEI_F64, 0, &o->p_start},
+        {"p_end", SAEI_F64, 0, &o->p_end},
+        {"p_updates", SAEI_U64, 0, &o->p_updates},
+        {"n_groups", SAEI_U64, 0, &o->n_groups},
+        {"groups", SAEI_F64, SAE_GROUPS_MAX, o->groups},
+        {"group_mean", SAEI_BOOL, 0, &o->group_mean},
+        {"detached_gate", SAEI_BOOL, 0, &o->detached_gate},
+        {"raw_input", SAEI_BOOL, 0, &o->raw_input},
+        {"free_decoder", SAEI_BOOL, 0, &o->free_decoder},
+        {"aux_style", SAEI_U32, 0, &o->aux_style},
+        {"resample_every", SAEI_U64, 0, &o->resample_every},
+        {"threshold_rule", SAEI_U32, 0, &o->threshold_rule},
+        {"patience", SAEI_U64, 0, &o->patience},
+        {"spike", SAEI_F64, 0, &o->spike},
+        {"threshold", SAEI_F64, 0, &t->threshold},
+        {"anneal", SAEI_F64, 0, &t->anneal},
+        {"running_loss", SAEI_F64, 0, &t->running_loss},
+        {"best_fvu", SAEI_F64, 0, &t->best_fvu},
+        {"without_gain", SAEI_U64, 0, &t->without_gain},
+        {"l0", SAEI_F64, 0, &t->objective.l0},
     };
     memcpy(out, numbers, sizeof numbers);
     return sizeof numbers / sizeof numbers[0];
@@ -102,7 +132,7 @@ sae_status sae_trainer_save(const sae_trainer *trainer, const char *path, sae_er
     char sum[CHECKSUM_TEXT];
     checksum(sum, pieces, n, t.data_hash);
     const saei_metadata metadata[] = {
-        {"format", "libsae-checkpoint"}, {"version", "1"}, {"data_xxh3_128", t.data_hash}, {"xxh3_128", sum}};
+        {"format", "libsae-checkpoint"}, {"version", "2"}, {"data_xxh3_128", t.data_hash}, {"xxh3_128", sum}};
     return saei_safetensors_save(t.context, path, SAEI_KEEP_PREVIOUS, tensors, n, metadata,
                                  sizeof metadata / sizeof metadata[0], err);
 }
@@ -130,7 +160,7 @@ static sae_status check_identity(const sae_trainer *t, const saei_safetensors *f
     const char *version = saei_safetensors_metadata(file, "version");
     const char *data = saei_safetensors_metadata(file, "data_xxh3_128");
     if (format == NULL || strcmp(format, "libsae-checkpoint") != 0 || version == NULL ||
-        strcmp(version, "1") != 0)
+        strcmp(version, "2") != 0)
         return saei_fail(err, SAE_E_FORMAT, "%s: not a checkpoint of this version of libsae", path);
     if (data == NULL || strcmp(data, t->data_hash) != 0)
         return saei_fail(
@@ -147,7 +177,7 @@ static sae_status check_numbers(const sae_trainer *t, uint64_t d, uint64_t rows,
     const sae_train_options *o = &t->options;
     if (t->d != d || t->rows != rows || t->window_rows < 1 || t->step > o->steps || o->n_latents < 1 ||
         o->k < 1 || o->steps < 1 || o->batch_rows < 1 || o->dead_after < 1 || o->heldout_every < 1 ||
-        !(t->scale > 0.0))
+        !(t->scale > 0.0) || !(o->k_start >= 1.0 && o->k_start <= (double)o->n_latents))
         return saei_fail(err, SAE_E_FORMAT, "%s: the numbers of the checkpoint do not make sense", path);
     return SAE_OK;
 }
@@ -185,16 +215,17 @@ static sae_status load_file(sae_trainer **out, const char *path, const sae_dump 
     *out = NULL;
     saei_safetensors *file = NULL;
     sae_trainer *t;
-    double variance;
+    saei_dump_scan_result scan = {0};
     sae_status status = saei_trainer_alloc(&t, dump, heldout, options, err);
     if (status != SAE_OK)
         return status;
     status = saei_safetensors_open(&file, t->context, path, err);
     if (status == SAE_OK)
-        status = saei_trainer_scan(t, &variance, err);
+        status = saei_trainer_scan(t, &scan, err);
     if (status == SAE_OK)
         status = read_state(t, file, path, err);
     saei_safetensors_free(file);
+    saei_free(t->context, scan.mean);
     if (status != SAE_OK) {
         sae_trainer_free(t);
         return status;
