@@ -8,7 +8,7 @@
 typedef struct saei_parameters {
     size_t d, n_latents, count; /* count = 2 F d + F + d */
     float *all;                 /* [count] = W_enc, W_dec, b_enc, b_dec */
-    float *W_enc;               /* [F, d], the transpose of the file's W_enc */
+    float *W_enc;               /* [F, d] */
     float *W_dec;               /* [F, d], unit rows */
     float *b_enc;               /* [F] */
     float *b_dec;               /* [d] */

@@ -160,7 +160,8 @@ static void forward_tile(void *arg, size_t tile, unsigned worker)
     const saei_topk_sae *sae = job->sae;
     const saei_parameters *p = job->p;
     size_t d = sae->d, first = tile * SAEI_TILE_ROWS, end = row_end(job, tile);
-    saei_encoder encoder = {d, sae->n_latents, sae->k, p->W_enc, true, p->b_enc, NULL};
+    saei_encoder encoder = {
+        .d = d, .n_latents = sae->n_latents, .k = sae->k, .W_enc = p->W_enc, .b_enc = p->b_enc};
     double *sums = sae->tile_sums + tile * (d + 2);
     memset(sums, 0, (d + 2) * sizeof *sums);
     for (size_t r = first; r < end; r++)
