@@ -5,6 +5,7 @@
 #include "num/topk.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 static size_t min_size(size_t a, size_t b)
 {
@@ -41,12 +42,11 @@ size_t saei_encoder_scratch(size_t n_latents)
     return SAEI_TILE_ROWS * min_size(n_latents, SAEI_BLOCK_LATENTS);
 }
 
-/* scores [m, n] = xc [m, d] · W_enc[:, first .. first + n − 1], without the bias */
+/* scores [m, n] = xc [m, d] · W_enc[first .. first + n − 1, :]ᵀ, without the bias */
 static void score_block(float *scores, const saei_encoder *e, const float *xc, size_t m, size_t first,
                         size_t n)
 {
-    const float *W = e->latent_major ? e->W_enc + first * e->d : e->W_enc + first;
-    saei_blas_gemm(scores, xc, W, e->latent_major ? e->d : e->n_latents, e->latent_major, m, n, e->d);
+    saei_blas_gemm(scores, xc, e->W_enc + first * e->d, e->d, true, m, n, e->d);
 }
 
 static void offer(const saei_code_slots *slots, size_t row, size_t k, float floor, const float *scores,

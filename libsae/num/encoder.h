@@ -1,5 +1,5 @@
-/* The encoder of an SAE on tiles of rows: pre-activations, and the selection of the active ones while the scores
-   are in cache. */
+/* The encoder of an SAE on tiles of rows: pre-activations, and the selection of the active ones while the
+   scores are in cache. */
 #ifndef SAEI_ENCODER_H
 #define SAEI_ENCODER_H
 
@@ -10,12 +10,11 @@
 enum { SAEI_TILE_ROWS = 256, SAEI_BLOCK_LATENTS = 2048 };
 
 /* Keeps of each row the k largest pre-activations among those above the floor of their latent. Without floors
-   that is TopK after a relu; with k slots to spare it is ReLU (no floors) or JumpReLU (floor = threshold). A row
-   that fills all k slots may have lost some: whoever cannot have that must look at the counts. */
+   that is TopK after a relu; with k slots to spare it is ReLU (no floors) or JumpReLU (floor = threshold). A
+   row that fills all k slots may have lost some: whoever cannot have that must look at the counts. */
 typedef struct saei_encoder {
     size_t d, n_latents, k;
-    const float *W_enc; /* [d, F], or [F, d] when latent_major */
-    bool latent_major;
+    const float *W_enc; /* [F, d] */
     const float *b_enc; /* [F] */
     const float *floor; /* [F], of any sign; NULL: 0 for all */
 } saei_encoder;

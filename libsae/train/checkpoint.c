@@ -127,8 +127,11 @@ sae_status sae_trainer_save(const sae_trainer *trainer, const char *path, sae_er
     size_t n = list_numbers(pieces, &t);
     n += list_arrays(pieces + n, &t);
     for (size_t i = 0; i < n; i++)
-        tensors[i] = (saei_tensor_out){
-            pieces[i].name, pieces[i].dtype, pieces[i].count > 0, {pieces[i].count}, pieces[i].data};
+        tensors[i] = (saei_tensor_out){.name = pieces[i].name,
+                                       .dtype = pieces[i].dtype,
+                                       .rank = pieces[i].count > 0,
+                                       .shape = {pieces[i].count},
+                                       .data = pieces[i].data};
     char sum[CHECKSUM_TEXT];
     checksum(sum, pieces, n, t.data_hash);
     const saei_metadata metadata[] = {

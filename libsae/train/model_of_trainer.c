@@ -13,11 +13,9 @@
 static void fold_scale(sae_model *model, const saei_parameters *p, double scale)
 {
     float raw = (float)(1.0 / scale);
-    for (size_t j = 0; j < p->n_latents; j++) {
-        for (size_t i = 0; i < p->d; i++)
-            model->W_enc[i * p->n_latents + j] = p->W_enc[j * p->d + i];
+    memcpy(model->W_enc, p->W_enc, p->d * p->n_latents * sizeof(float));
+    for (size_t j = 0; j < p->n_latents; j++)
         model->b_enc[j] = p->b_enc[j] * raw;
-    }
     memcpy(model->W_dec, p->W_dec, p->d * p->n_latents * sizeof(float));
     for (size_t i = 0; i < p->d; i++)
         model->b_dec[i] = p->b_dec[i] * raw;
@@ -83,12 +81,13 @@ sae_status sae_trainer_model(sae_model **out, const sae_trainer *t, sae_error *e
 {
     *out = NULL;
     sae_model *model;
-    sae_status status =
-        saei_model_alloc(&model, t->context, (size_t)t->d, t->options.n_latents, t->options.k, err);
+    const sae_params shape = {
+        .d = (size_t)t->d, .n_latents = t->options.n_latents, .activation = SAE_TOPK, .k = t->options.k};
+    sae_status status = saei_model_alloc(&model, t->context, &shape, err);
     if (status != SAE_OK)
         return status;
     fold_scale(model, &t->parameters, t->scale);
-    status = saei_model_check_finite(model, "the trained model", err);
+    status = saei_model_complete(model, "the trained model", err);
     if (status == SAE_OK)
         status = describe(model, t, err);
     if (status != SAE_OK) {
