@@ -7,7 +7,7 @@
 #include "sae/apply.h"
 #include "train/choices.h"
 
-#include <stdbool.h>
+#include <math.h>
 #include <string.h>
 
 static sae_context *shared;
