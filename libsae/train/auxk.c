@@ -198,13 +198,15 @@ static void encode_tile(const auxk_job *job, size_t first, size_t rows, float *s
 {
     const saei_auxk *a = job->auxk;
     const saei_parameters *p = job->p;
-    saei_encoder encoder = {a->d,           few(a) ? a->n_dead : a->n_latents,
-                            a->settings.k,  few(a) ? a->W_enc : p->W_enc,
-                            true,           few(a) ? a->b_enc : p->b_enc,
-                            a->floor};
-    encoder.k = a->settings.k;
+    bool compact = few(a);
+    saei_encoder encoder = {.d = a->d,
+                            .n_latents = compact ? a->n_dead : a->n_latents,
+                            .k = a->settings.k,
+                            .W_enc = compact ? a->W_enc : p->W_enc,
+                            .b_enc = compact ? a->b_enc : p->b_enc,
+                            .floor = a->floor};
     saei_encode_tile(a->codes, NULL, &encoder, job->xc, first, rows, scratch);
-    for (size_t r = first; r < first + rows && !few(a); r++)
+    for (size_t r = first; r < first + rows && !compact; r++)
         for (size_t i = 0; i < a->codes.count[r]; i++) {
             uint32_t *latent = &a->codes.latent[r * a->settings.k + i];
             *latent = a->place[*latent];

@@ -85,7 +85,7 @@ static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
         {"running_loss", SAEI_F64, 0, &t->running_loss},
         {"best_fvu", SAEI_F64, 0, &t->best_fvu},
         {"without_gain", SAEI_U64, 0, &t->without_gain},
-        {"l0", SAEI_F64, 0, &t->objective.l0},
+        {"l0", SAEI_F64, 0, &t->l0},
     };
     memcpy(out, numbers, sizeof numbers);
     return sizeof numbers / sizeof numbers[0];
@@ -173,6 +173,19 @@ static sae_status check_identity(const sae_trainer *t, const saei_safetensors *f
     return SAE_OK;
 }
 
+/* A byte of a file is no bool before it is known to be 0 or 1. */
+static bool flags_valid(const sae_train_options *o)
+{
+    const bool *const flags[] = {&o->group_mean, &o->detached_gate, &o->raw_input, &o->free_decoder};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        unsigned char byte;
+        memcpy(&byte, flags[i], 1);
+        if (byte > 1)
+            return false;
+    }
+    return true;
+}
+
 /* Sizes from a file are data: they must be those of this dump before anything is allocated by them. */
 static sae_status check_numbers(const sae_trainer *t, uint64_t d, uint64_t rows, const char *path,
                                 sae_error *err)
@@ -180,7 +193,7 @@ static sae_status check_numbers(const sae_trainer *t, uint64_t d, uint64_t rows,
     const sae_train_options *o = &t->options;
     if (t->d != d || t->rows != rows || t->window_rows < 1 || t->step > o->steps || o->n_latents < 1 ||
         o->k < 1 || o->steps < 1 || o->batch_rows < 1 || o->dead_after < 1 || o->heldout_every < 1 ||
-        !(t->scale > 0.0) || !(o->k_start >= 1.0 && o->k_start <= (double)o->n_latents))
+        !flags_valid(o) || o->sparsity > SAE_SPARSITY_TARGET_L0 || !(t->scale > 0.0) || !(o->k_start >= 1.0 && o->k_start <= (double)o->n_latents))
         return saei_fail(err, SAE_E_FORMAT, "%s: the numbers of the checkpoint do not make sense", path);
     return SAE_OK;
 }

@@ -40,8 +40,8 @@ static void encode_task(void *arg, size_t tile, unsigned worker)
     const saei_objective *o = job->o;
     const saei_objective_settings *s = &o->settings;
     size_t first = tile * SAEI_TILE_ROWS, rows = saei_min_size(SAEI_TILE_ROWS, job->rows - first);
-    saei_encoder encoder = {s->d, s->n_latents,   o->slots, job->p->W_enc,
-                            true, job->p->b_enc, o->has_floors ? o->floor : NULL};
+    saei_encoder encoder = {s->d,          s->n_latents,  o->slots,
+                            job->p->W_enc, job->p->b_enc, o->has_floors ? o->floor : NULL};
     saei_encode_tile(o->codes, NULL, &encoder, o->xc, first, rows,
                      o->tile_floats + worker * saei_objective_tile_floats(s));
 }

@@ -77,7 +77,7 @@ static sae_fidelity figures(const sae_trainer *t, const heldout_sums *sums, cons
 static sae_status sum_heldout(sae_trainer *t, heldout_sums *sums, uint64_t rows, sae_error *err)
 {
     saei_penalty penalty = saei_schedule_penalty(&t->options, t->step, t->anneal);
-    double l0 = t->objective.l0;
+    t->objective.l0 = t->l0;
     memset(t->heldout_mean, 0, (size_t)t->d * sizeof *t->heldout_mean);
     memset(t->fired, 0, t->options.n_latents);
     for (uint64_t first = 0; first < rows; first += t->options.batch_rows) {
@@ -89,7 +89,6 @@ static sae_status sum_heldout(sae_trainer *t, heldout_sums *sums, uint64_t rows,
         saei_objective_forward(&t->objective, &t->parameters, &penalty, (float)t->scale, n);
         add_rows(t, sums, t->heldout_mean, n);
     }
-    t->objective.l0 = l0;
     return SAE_OK;
 }
 

@@ -23,6 +23,7 @@ struct sae_trainer {
     double scale;         /* s */
     double anneal;        /* what p-anneal has made of λ */
     double threshold;     /* BatchTopK's, in scaled units: by the rule, when last measured */
+    double l0;            /* of the last batch */
     double running_loss;  /* mean of the loss, for spikes */
     double best_fvu;      /* held-out */
     uint64_t without_gain; /* measurements since it improved */

@@ -85,11 +85,13 @@ static sae_status learn(sae_trainer *t, sae_error *err)
     saei_penalty penalty = saei_schedule_penalty(o, t->step, t->anneal);
     double rate = saei_learning_rate(o, t->step), factor;
     objective->k = saei_schedule_k(o, t->step);
+    objective->l0 = t->l0;
     saei_auxk_set_dead(&objective->aux, t->silent, o->dead_after);
     saei_objective_forward(objective, &t->parameters, &penalty, (float)t->scale, o->batch_rows);
     saei_objective_result r = saei_objective_backward(objective, &t->parameters, &penalty);
     if (!isfinite(r.loss) || !isfinite(r.aux_loss))
         return diverged(t, err);
+    t->l0 = objective->l0;
     sae_status status = check_spike(t, r.loss, err);
     if (status == SAE_OK)
         status = clip_factor(&factor, t, &penalty, err);

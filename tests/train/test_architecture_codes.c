@@ -35,7 +35,7 @@ static void encode(float *f, const architecture_case *c, const float *xc)
     case_read(b_enc, c, "b_enc", F);
     if (jumps)
         case_read(threshold, c, "threshold", F);
-    saei_encoder encoder = {.d = D, .n_latents = F, .k = k, .W_enc = W_enc, .latent_major = true};
+    saei_encoder encoder = {.d = D, .n_latents = F, .k = k, .W_enc = W_enc};
     encoder.b_enc = b_enc;
     encoder.floor = jumps ? threshold : NULL;
     saei_code_slots slots;
