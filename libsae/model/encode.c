@@ -70,7 +70,8 @@ static sae_status make_work(sae_codes *codes, const sae_model *model, sae_error 
     free_work(codes);
     sae_context *context = codes->context;
     size_t workers = sae_context_threads(context), tiles = CHUNK_ROWS / SAEI_TILE_ROWS;
-    size_t scratch = saei_mul(saei_encoder_scratch(model->n_latents), workers < tiles ? workers : tiles);
+    size_t scratch = saei_mul(saei_encoder_scratch(model->d, model->n_latents, model->k, false),
+                              workers < tiles ? workers : tiles);
     sae_status status = saei_alloc(&codes->xc, context, saei_mul(CHUNK_ROWS, model->d), sizeof(float), err);
     if (status == SAE_OK)
         status = saei_alloc(&codes->scratch, context, scratch, sizeof(float), err);
@@ -136,14 +137,16 @@ static void encode_task(void *arg, size_t tile, unsigned worker)
     const encode_job *job = arg;
     const sae_codes *codes = job->codes;
     const sae_model *model = job->model;
-    saei_encoder encoder = {model->d, model->n_latents, model->k, model->W_enc, false, model->b_enc, NULL};
+    saei_encoder encoder = {model->d, model->n_latents, model->k, model->W_enc,
+                            false,    model->b_enc,     NULL,     NULL};
     size_t first = tile * SAEI_TILE_ROWS, left = job->rows.rows - first;
     size_t n = left < SAEI_TILE_ROWS ? left : SAEI_TILE_ROWS;
     for (size_t r = first; r < first + n; r++)
         saei_row_scale_shift(codes->xc + r * model->d, 1.0f, job->rows.data + r * job->rows.stride,
                              model->b_dec, model->d);
-    saei_encode_tile(codes->slots, NULL, &encoder, codes->xc, first, n,
-                     codes->scratch + worker * saei_encoder_scratch(model->n_latents));
+    saei_encode_tile(
+        codes->slots, NULL, &encoder, codes->xc, first, n,
+        codes->scratch + worker * saei_encoder_scratch(model->d, model->n_latents, model->k, false), NULL);
 }
 
 sae_status sae_model_encode(sae_codes *codes, const sae_model *model, sae_view rows, sae_error *err)

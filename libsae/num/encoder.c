@@ -2,8 +2,10 @@
 #include "base/memory.h"
 #include "num/blas.h"
 #include "num/rows.h"
+#include "num/screen.h"
 #include "num/topk.h"
 
+#include <assert.h>
 #include <math.h>
 
 static size_t min_size(size_t a, size_t b)
@@ -36,9 +38,9 @@ void saei_code_slots_free(saei_code_slots *slots, sae_context *context)
     *slots = (saei_code_slots){0};
 }
 
-size_t saei_encoder_scratch(size_t n_latents)
+size_t saei_encoder_scratch(size_t d, size_t n_latents, size_t k, bool screened)
 {
-    return SAEI_TILE_ROWS * min_size(n_latents, SAEI_BLOCK_LATENTS);
+    return screened ? saei_screen_scratch(d, k) : SAEI_TILE_ROWS * min_size(n_latents, SAEI_BLOCK_LATENTS);
 }
 
 /* scores [m, n] = xc [m, d] · W_enc[:, first .. first + n − 1], without the bias */
@@ -94,8 +96,9 @@ static void clear_counts(const saei_code_slots *slots, size_t first_row, size_t 
         slots->count[first_row + r] = 0;
 }
 
-void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *e,
-                      const float *xc, size_t first, size_t rows, float *scratch)
+/* All scores by BLAS, block by block. */
+static void encode_densely(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *e,
+                           const float *xc, size_t first, size_t rows, float *scratch)
 {
     clear_counts(&out, first, rows);
     if (subset != NULL)
@@ -117,6 +120,17 @@ void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, co
                 offer_subset(subset, first + r, scores, latent, n, first_member);
         }
     }
+}
+
+void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *e,
+                      const float *xc, size_t first, size_t rows, float *scratch, saei_screen_counts *counts)
+{
+    saei_screen_counts unread = {0};
+    assert(e->panels == NULL || subset == NULL);
+    if (e->panels != NULL)
+        saei_screen_tile(out, e, xc, first, rows, scratch, counts != NULL ? counts : &unread);
+    else
+        encode_densely(out, subset, e, xc, first, rows, scratch);
 }
 
 void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,

@@ -51,7 +51,8 @@ sae_status saei_topk_sae_new(saei_topk_sae *out, sae_context *context, size_t d,
                          .aux_coefficient = aux_coefficient};
     size_t batch = saei_mul(batch_rows, d), chunks = chunks_of(n_latents);
     size_t workers = sae_context_threads(context), tiles = tiles_of(batch_rows);
-    size_t scratch = saei_mul(saei_encoder_scratch(n_latents), workers < tiles ? workers : tiles);
+    size_t scratch =
+        saei_mul(saei_encoder_scratch(d, n_latents, k, false), workers < tiles ? workers : tiles);
     sae_status status = saei_alloc(&sae.xc, context, batch, sizeof(float), err);
     if (status == SAE_OK)
         status = saei_alloc(&sae.e, context, batch, sizeof(float), err);
@@ -103,7 +104,7 @@ size_t saei_topk_sae_bytes(size_t d, size_t n_latents, size_t k, size_t k_aux, s
     size_t tiles = tiles_of(batch_rows);
     size_t batch = saei_mul(batch_rows, saei_mul(d, k_aux > 0 ? 12 : 8));
     size_t slots = saei_mul(batch_rows, saei_mul(saei_add(k, k_aux), 16));
-    size_t scratch = saei_mul(saei_mul(saei_encoder_scratch(n_latents), sizeof(float)), tiles);
+    size_t scratch = saei_mul(saei_mul(saei_encoder_scratch(d, n_latents, k, false), sizeof(float)), tiles);
     size_t sums = saei_mul(saei_add(tiles, chunks_of(n_latents)), saei_mul(saei_add(d, 3), 8));
     return saei_add(saei_add(batch, slots), saei_add(saei_add(scratch, sums), saei_mul(n_latents, 32)));
 }
@@ -160,13 +161,13 @@ static void forward_tile(void *arg, size_t tile, unsigned worker)
     const saei_topk_sae *sae = job->sae;
     const saei_parameters *p = job->p;
     size_t d = sae->d, first = tile * SAEI_TILE_ROWS, end = row_end(job, tile);
-    saei_encoder encoder = {d, sae->n_latents, sae->k, p->W_enc, true, p->b_enc, NULL};
+    saei_encoder encoder = {d, sae->n_latents, sae->k, p->W_enc, true, p->b_enc, NULL, NULL};
     double *sums = sae->tile_sums + tile * (d + 2);
     memset(sums, 0, (d + 2) * sizeof *sums);
     for (size_t r = first; r < end; r++)
         saei_row_scale_shift(sae->xc + r * d, job->scale, sae->xc + r * d, p->b_dec, d);
     saei_encode_tile(sae->codes, job->dead, &encoder, sae->xc, first, end - first,
-                     sae->scratch + worker * saei_encoder_scratch(sae->n_latents));
+                     sae->scratch + worker * saei_encoder_scratch(d, sae->n_latents, sae->k, false), NULL);
     for (size_t r = first; r < end; r++) {
         float *e = sae->e + r * d;
         subtract_decoded(e, sae->xc + r * d, p, &sae->codes, sae->k, r, NULL);

@@ -116,14 +116,14 @@ typedef struct encoded {
 static void encode_with(encoded *out, bool latent_major, const float *xc, const float *W, const float *b,
                         const uint32_t *members)
 {
-    float *scratch = calloc(saei_encoder_scratch(F), sizeof *scratch);
-    saei_encoder encoder = {D, F, K, W, latent_major, b, NULL};
+    float *scratch = calloc(saei_encoder_scratch(D, F, K, false), sizeof *scratch);
+    saei_encoder encoder = {D, F, K, W, latent_major, b, NULL, NULL};
     saei_encoder_subset subset = {
         members, SUBSET, K_SUBSET, {out->subset_latent, out->subset_value, out->subset_count}};
     saei_blas_begin();
     for (size_t first = 0; first < ROWS; first += SAEI_TILE_ROWS)
         saei_encode_tile((saei_code_slots){out->latent, out->value, out->count}, &subset, &encoder, xc, first,
-                         ROWS - first < SAEI_TILE_ROWS ? ROWS - first : SAEI_TILE_ROWS, scratch);
+                         ROWS - first < SAEI_TILE_ROWS ? ROWS - first : SAEI_TILE_ROWS, scratch, NULL);
     free(scratch);
 }
 
