@@ -110,6 +110,7 @@ typedef struct sae_train_options {
 
     sae_input_scale input_scale;
     sae_b_dec_init b_dec_init;
+    bool blas_encoder;     /* pre-activations by BLAS rather than screened: slower, with the bits of this BLAS */
     bool raw_input;        /* b_dec is not subtracted at the input */
     bool free_decoder;     /* decoder rows are not held at unit length */
     double decoder_norm;   /* length of the decoder rows at first; 1 unless free_decoder */

@@ -35,9 +35,9 @@ static double centred_bias(const saei_parameters *p, size_t j, bool raw_input)
     return bias;
 }
 
-/* Every activation rule commutes with a positive factor: with biases and thresholds divided by s, the SAE of the
-   scaled rows s x is the same SAE of the raw rows x, its activations in raw units, its decoder rows as long as
-   before. */
+/* Every activation rule commutes with a positive factor: with biases and thresholds divided by s, the SAE of
+   the scaled rows s x is the same SAE of the raw rows x, its activations in raw units, its decoder rows as
+   long as before. */
 static void fold_scale(sae_model *model, const sae_trainer *t)
 {
     const saei_parameters *p = &t->parameters;
