@@ -122,7 +122,7 @@ static void encode_above_floor(const saei_objective_job *job)
     o->has_floors = o->settings.architecture->floors != NULL;
     if (o->has_floors)
         o->settings.architecture->floors(o->floor, job->p, job->penalty);
-    o->dense = o->l0 > 0.5 * (double)o->slots && o->slots < o->settings.n_latents;
+    o->dense = o->l0 > 0.7 * (double)o->slots && o->slots < o->settings.n_latents;
     if (!o->dense)
         encode(job);
     o->dense = o->dense || overflows(o, job->rows);
