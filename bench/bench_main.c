@@ -9,13 +9,17 @@
 static const struct {
     const char *name;
     void (*run)(const bench_settings *settings);
-} cases[] = {{"io", bench_io}, {"encode", bench_encode}, {"train", bench_train}, {"rank", bench_rank}};
+} cases[] = {{"io", bench_io},
+             {"encode", bench_encode},
+             {"kernels", bench_kernels},
+             {"train", bench_train},
+             {"rank", bench_rank}};
 
 enum { CASES = sizeof cases / sizeof cases[0] };
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: libsae_bench [--json] [--quick] [io|encode|train|rank ...]\n");
+    fprintf(stderr, "usage: libsae_bench [--json] [--quick] [io|encode|kernels|train|rank ...]\n");
     return 2;
 }
 

@@ -21,7 +21,7 @@ typedef struct block_moments {
     uint64_t n;
     double *mean;    /* [d] */
     double *by_axis; /* [2 d]: m2 and sum_square of each axis, so that no sum waits for the one before */
-    double m2, sum_square;
+    double m2, sum_square, sum_norm; /* the last: Σ‖x‖ */
 } block_moments;
 
 typedef struct scan {
@@ -44,19 +44,21 @@ static void measure_block(void *arg, size_t task, unsigned worker)
     double *mean = block->mean, *m2 = block->by_axis, *sum_square = m2 + d;
     memset(mean, 0, d * sizeof *mean);
     memset(m2, 0, 2 * d * sizeof *m2);
-    for (uint64_t i = 0; i < n; i++) {
-        s->norm2[first + i] = saei_row_norm2(x + i * d, d);
+    for (uint64_t i = 0; i < n; i++)
         for (size_t j = 0; j < d; j++)
             mean[j] += (double)x[i * d + j];
-    }
     for (size_t j = 0; j < d; j++)
         mean[j] /= (double)n;
-    for (uint64_t i = 0; i < n; i++)
+    block->sum_norm = 0;
+    for (uint64_t i = 0; i < n; i++) {
         for (size_t j = 0; j < d; j++) {
             double value = (double)x[i * d + j], off = value - mean[j];
             m2[j] += off * off;
             sum_square[j] += value * value;
         }
+        s->norm2[first + i] = saei_row_norm2(x + i * d, d);
+        block->sum_norm += sqrt(s->norm2[first + i]);
+    }
     block->n = n;
     block->m2 = block->sum_square = 0;
     for (size_t j = 0; j < d; j++) {
@@ -77,6 +79,7 @@ static void merge_block(block_moments *all, const block_moments *block, size_t d
     all->n += block->n;
     all->m2 += block->m2 + distance * (n_a * n_b / n);
     all->sum_square += block->sum_square;
+    all->sum_norm += block->sum_norm;
 }
 
 static sae_status scan_rows(block_moments *all, saei_norms *norms, XXH3_state_t *hash, float *rows, scan *s,
@@ -153,6 +156,7 @@ sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_
     if (status != SAE_OK)
         goto done;
     out->mean_square = all.sum_square / (double)all.n;
+    out->mean_norm = all.sum_norm / (double)all.n;
     out->variance = all.m2 / (double)all.n;
     out->outliers = saei_norms_outliers(norms, dump);
     out->outliers.mean_over_sigma = mean_over_sigma(all.mean, d, out->variance);

@@ -6,8 +6,8 @@
 #include "base/parallel.h"
 #include "model/code_buffer.h"
 #include "model/model.h"
-#include "num/blas.h"
 #include "num/rows.h"
+#include "num/screen.h"
 
 #include <string.h>
 
@@ -33,6 +33,11 @@ static size_t slots_of(const sae_model *model)
     return model->activation == SAE_TOPK ? model->k : min_size(FEW_SLOTS, model->n_latents);
 }
 
+static size_t scratch_of(const sae_model *model)
+{
+    return saei_encoder_scratch(model->d, model->n_latents, slots_of(model), true);
+}
+
 static sae_status make_work(sae_codes *codes, const sae_model *model, sae_error *err)
 {
     size_t slots = slots_of(model);
@@ -40,10 +45,9 @@ static sae_status make_work(sae_codes *codes, const sae_model *model, sae_error 
         return SAE_OK;
     saei_codes_free_work(codes);
     sae_context *context = codes->context;
-    size_t workers = min_size(sae_context_threads(context), CHUNK_ROWS / WIDE_TILE_ROWS);
+    size_t workers = min_size(sae_context_threads(context), CHUNK_ROWS / SAEI_TILE_ROWS);
     sae_status status =
-        saei_alloc(&codes->scratch, context, saei_mul(saei_encoder_scratch(model->n_latents), workers),
-                   sizeof(float), err);
+        saei_alloc(&codes->scratch, context, saei_mul(scratch_of(model), workers), sizeof(float), err);
     if (status == SAE_OK)
         status = saei_slot_rows_new(&codes->chunk, context, CHUNK_ROWS, slots, model->d, err);
     if (status != SAE_OK) {
@@ -95,8 +99,12 @@ static void encode_tile(void *arg, size_t tile, unsigned worker)
     saei_encoder encoder = saei_model_encoder(model, job->to->slots);
     for (size_t r = first; job->raw.data != NULL && r < first + n; r++)
         saei_row_scale_shift(job->to->xc + r * d, 1.0f, job->raw.data + r * job->raw.stride, model->b_dec, d);
-    saei_encode_tile(job->to->codes, NULL, &encoder, job->to->xc, first, n,
-                     job->codes->scratch + worker * saei_encoder_scratch(model->n_latents));
+    if (job->raw.data != NULL)
+        saei_encode_tile(job->to->codes, &encoder, job->to->xc, first, n,
+                         job->codes->scratch + worker * scratch_of(model), NULL);
+    /* With a slot for every latent there is nothing to screen; the codes are the same. */
+    for (size_t r = first; job->raw.data == NULL && r < first + n; r++)
+        saei_encode_row_exact(job->to->codes, &encoder, job->to->xc, r);
     if (model->activation != SAE_GATED)
         return;
     for (size_t r = first; r < first + n; r++)
@@ -161,7 +169,6 @@ static sae_status append_chunk(sae_codes *codes, const sae_model *model, size_t 
 
 static sae_status encode_chunks(sae_codes *codes, const sae_model *model, sae_view rows, sae_error *err)
 {
-    saei_blas_begin();
     sae_status status = SAE_OK;
     for (size_t first = 0; first < rows.rows && status == SAE_OK; first += CHUNK_ROWS) {
         size_t n = min_size(rows.rows - first, CHUNK_ROWS);
