@@ -80,7 +80,8 @@ sae_status saei_codes_start(sae_codes *codes, size_t rows, sae_error *err)
 sae_status saei_codes_reserve(sae_codes *codes, size_t more, sae_error *err)
 {
     size_t held = (size_t)codes->row_ptr[codes->rows], wanted = saei_add(held, more);
-    if (wanted <= codes->nnz_capacity)
+    /* Buffers of no entry are buffers too: nobody has to look out for NULL. */
+    if (wanted <= codes->nnz_capacity && codes->value != NULL)
         return SAE_OK;
     /* By half at least, so that an entry is moved a bounded number of times. */
     size_t capacity = saei_add(codes->nnz_capacity, codes->nnz_capacity / 2);
