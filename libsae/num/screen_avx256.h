@@ -9,13 +9,13 @@
 __attribute__((target("avx2"))) static inline void keep(saei_screen_row *row, uint32_t mask, uint32_t first,
                                                         __m256 lower, __m256 upper, __m256 floor)
 {
-    float lowers[8], uppers[8];
-    __m256 sure = _mm256_cmp_ps(lower, floor, _CMP_GT_OQ);
-    _mm256_storeu_ps(lowers, _mm256_blendv_ps(_mm256_set1_ps(-__builtin_inff()), lower, sure));
+    float lowers[8], uppers[8], floors[8];
+    _mm256_storeu_ps(lowers, lower);
     _mm256_storeu_ps(uppers, upper);
+    _mm256_storeu_ps(floors, floor);
     for (; mask != 0; mask &= mask - 1) {
         uint32_t l = (uint32_t)__builtin_ctz(mask);
-        saei_screen_push(row, first + l, lowers[l], uppers[l]);
+        saei_screen_push(row, first + l, lowers[l], uppers[l], floors[l]);
     }
 }
 

@@ -43,16 +43,17 @@ typedef struct saei_screen_kernel {
 
 extern const saei_screen_kernel saei_screen_portable;
 #if defined(__x86_64__) && defined(__GNUC__)
-extern const saei_screen_kernel saei_screen_avx2, saei_screen_avxvnni, saei_screen_avx512bw,
+extern const saei_screen_kernel saei_screen_sse2, saei_screen_avx2, saei_screen_avxvnni, saei_screen_avx512bw,
     saei_screen_avx512vnni;
 #endif
 
 /* Kernels that run on this machine, the fastest first; NULL after the last. All give the same bits. */
 const saei_screen_kernel *saei_screen_kernel_at(size_t i);
 
-static inline void saei_screen_push(saei_screen_row *row, uint32_t latent, float lower, float upper)
+static inline void saei_screen_push(saei_screen_row *row, uint32_t latent, float lower, float upper,
+                                    float floor)
 {
-    row->lower[row->n] = lower;
+    row->lower[row->n] = lower > floor ? lower : -__builtin_inff();
     row->upper[row->n] = upper;
     row->latent[row->n++] = latent;
 }

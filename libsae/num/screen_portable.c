@@ -1,7 +1,5 @@
 #include "num/screen_kernel.h"
 
-#include <math.h>
-
 static void tile(saei_screen_row *rows, const int16_t *strip, const saei_screen_panel *panel)
 {
     enum { ROWS = SAEI_FEW_ROWS };
@@ -23,8 +21,7 @@ static void tile(saei_screen_row *rows, const int16_t *strip, const saei_screen_
                     row->per_norm * panel->norm[j] + (row->per_error * panel->error[j] + row->constant);
                 float upper = score + bound, lower = score - bound;
                 if (upper >= row->threshold && upper >= panel->floor[j])
-                    saei_screen_push(row, panel->first + (uint32_t)j,
-                                     lower > panel->floor[j] ? lower : -INFINITY, upper);
+                    saei_screen_push(row, panel->first + (uint32_t)j, lower, upper, panel->floor[j]);
             }
     }
 }
