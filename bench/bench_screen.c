@@ -20,7 +20,7 @@ static void encode_tile(void *arg, size_t tile, unsigned worker)
     const bench_path *path = arg;
     const bench_screen *s = path->screen;
     size_t first = tile * SAEI_TILE_ROWS, left = s->size.rows - first;
-    saei_encode_tile(s->codes, NULL, &path->encoder, s->rows, first,
+    saei_encode_tile(s->codes, &path->encoder, s->rows, first,
                      left < SAEI_TILE_ROWS ? left : SAEI_TILE_ROWS,
                      path->scratch + worker * path->scratch_length, NULL);
 }
@@ -98,7 +98,6 @@ bench_path bench_path_new(const bench_screen *s, const saei_screen_kernel *kerne
                                   .n_latents = s->size.n_latents,
                                   .k = s->size.k,
                                   .W_enc = s->W_enc,
-                                  .latent_major = true,
                                   .b_enc = s->b_enc,
                                   .panels = path.panels};
     path.scratch_length = saei_encoder_scratch(s->size.d, s->size.n_latents, s->size.k, kernel != NULL);

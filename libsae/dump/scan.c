@@ -4,7 +4,9 @@
 #include "base/parallel.h"
 #include "dump/dump.h"
 #include "dump/handle.h"
+#include "num/rows.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
@@ -18,7 +20,7 @@ typedef struct block_moments {
     uint64_t n;
     double *mean;    /* [d] */
     double *by_axis; /* [2 d]: m2 and sum_square of each axis, so that no sum waits for the one before */
-    double m2, sum_square;
+    double m2, sum_square, sum_norm; /* the last: Σ‖x‖ */
 } block_moments;
 
 typedef struct scan {
@@ -45,12 +47,15 @@ static void measure_block(void *arg, size_t task, unsigned worker)
             mean[j] += (double)x[i * d + j];
     for (size_t j = 0; j < d; j++)
         mean[j] /= (double)n;
-    for (uint64_t i = 0; i < n; i++)
+    block->sum_norm = 0;
+    for (uint64_t i = 0; i < n; i++) {
         for (size_t j = 0; j < d; j++) {
             double value = (double)x[i * d + j], off = value - mean[j];
             m2[j] += off * off;
             sum_square[j] += value * value;
         }
+        block->sum_norm += sqrt(saei_row_norm2(x + i * d, d));
+    }
     block->n = n;
     block->m2 = block->sum_square = 0;
     for (size_t j = 0; j < d; j++) {
@@ -71,6 +76,7 @@ static void merge_block(block_moments *all, const block_moments *block, size_t d
     all->n += block->n;
     all->m2 += block->m2 + distance * (n_a * n_b / n);
     all->sum_square += block->sum_square;
+    all->sum_norm += block->sum_norm;
 }
 
 static sae_status scan_rows(block_moments *all, XXH3_state_t *hash, float *rows, scan *s, size_t rows_at_once,
@@ -133,6 +139,7 @@ sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_
     if (status != SAE_OK)
         goto done;
     out->mean_square = all.sum_square / (double)all.n;
+    out->mean_norm = all.sum_norm / (double)all.n;
     out->variance = all.m2 / (double)all.n;
     XXH128_hash_t digest = XXH3_128bits_digest(hash);
     snprintf(out->hash, sizeof out->hash, "%016llx%016llx", (unsigned long long)digest.high64,

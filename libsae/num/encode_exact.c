@@ -2,14 +2,12 @@
 #include "num/screen.h"
 #include "num/topk.h"
 
-#include <assert.h>
 #include <math.h>
 
 enum { BLOCK = 512 };
 
 void saei_encode_row_exact(saei_code_slots out, const saei_encoder *e, const float *xc, size_t row)
 {
-    assert(e->latent_major);
     const float *x = xc + row * e->d;
     float scores[BLOCK];
     saei_topk top = {out.value + row * e->k, out.latent + row * e->k, e->k, 0, -INFINITY};

@@ -14,12 +14,11 @@ enum { SAEI_TILE_ROWS = 256, SAEI_BLOCK_LATENTS = 2048 };
    row that fills all k slots may have lost some: whoever cannot have that must look at the counts. */
 typedef struct saei_encoder {
     size_t d, n_latents, k;
-    const float *W_enc; /* [d, F], or [F, d] when latent_major */
-    bool latent_major;
+    const float *W_enc; /* [F, d] */
     const float *b_enc; /* [F] */
     const float *floor; /* [F], of any sign; NULL: 0 for all */
-    /* W_enc in fixed point, packed from the same weights: scores are screened, and W_enc must be
-       latent_major. NULL: BLAS computes all scores, in an order of its own. */
+    /* W_enc in fixed point, packed from the same weights: scores are screened. NULL: BLAS computes all
+     * scores, in an order of its own. */
     const struct saei_panels *panels;
 } saei_encoder;
 
@@ -42,23 +41,15 @@ sae_status saei_code_slots_new(saei_code_slots *out, sae_context *context, size_
                                sae_error *err);
 void saei_code_slots_free(saei_code_slots *slots, sae_context *context);
 
-/* A second selection among some latents only, from the same scores but without the relu: the dead latents
-   that model the residual. The codes number them by their place in `latents`. n_latents == 0: none. */
-typedef struct saei_encoder_subset {
-    const uint32_t *latents; /* [n_latents] ascending */
-    size_t n_latents, k;
-    saei_code_slots out;
-} saei_encoder_subset;
-
 /* Floats of scratch that a tile needs, a multiple of 16; one 64-byte aligned scratch for each worker.
    screened: the encoder has panels. */
 size_t saei_encoder_scratch(size_t d, size_t n_latents, size_t k, bool screened);
 
 /* Encodes rows first .. first + rows - 1 of xc [·, d], which are centred (x − b_dec), into out; rows <=
-   SAEI_TILE_ROWS. Without panels: call saei_blas_begin before the loop. subset may be NULL and must be with
-   panels. counts may be NULL; only screening adds to it. */
-void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *encoder,
-                      const float *xc, size_t first, size_t rows, float *scratch, saei_screen_counts *counts);
+   SAEI_TILE_ROWS. Without panels: call saei_blas_begin before the loop. counts may be NULL; only screening
+   adds to it. */
+void saei_encode_tile(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t first,
+                      size_t rows, float *scratch, saei_screen_counts *counts);
 
 /* out [d] += Σ value_i W_dec[latent_i] over one row's codes, W_dec [F, d]. */
 void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,

@@ -6,7 +6,6 @@
 #include "num/simd.h"
 #include "num/topk.h"
 
-#include <assert.h>
 #include <float.h>
 #include <math.h>
 
@@ -283,7 +282,6 @@ static void finish_rows(saei_code_slots out, const float *xc, size_t first, cons
 void saei_screen_tile(saei_code_slots out, const saei_encoder *e, const float *xc, size_t first, size_t rows,
                       float *scratch, saei_screen_counts *counts)
 {
-    assert(e->latent_major);
     screen_work work = divide_scratch(e, scratch);
     for (size_t done = 0; done < rows; done += work.n_rows) {
         work.xc = xc + (first + done) * e->d;

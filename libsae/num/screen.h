@@ -13,8 +13,7 @@ size_t saei_screen_scratch(size_t d, size_t k);
 void saei_screen_tile(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t first,
                       size_t rows, float *scratch, saei_screen_counts *counts);
 
-/* Encodes row `row` of xc from the exact scores of all latents, saei_row_dot(x, w_j) + b_j. W_enc must be
-   latent_major. */
+/* Encodes row `row` of xc from the exact scores of all latents, saei_row_dot(x, w_j) + b_j. */
 void saei_encode_row_exact(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t row);
 
 #endif

@@ -77,7 +77,7 @@ static void assert_equal_codes(const screen_case *c, const saei_code_slots *one,
 
 static saei_encoder encoder_of(const screen_case *c, const saei_panels *panels)
 {
-    return (saei_encoder){c->d, c->n_latents, c->k, c->W, true, c->b, c->floor, panels};
+    return (saei_encoder){c->d, c->n_latents, c->k, c->W, c->b, c->floor, panels};
 }
 
 static saei_screen_counts encode(saei_code_slots out, const screen_case *c, const saei_screen_kernel *kernel)
@@ -96,7 +96,7 @@ static saei_screen_counts encode(saei_code_slots out, const screen_case *c, cons
                          c->W + first * c->d);
     saei_encoder encoder = encoder_of(c, panels);
     for (size_t first = 0; first < c->rows; first += SAEI_TILE_ROWS)
-        saei_encode_tile(out, NULL, &encoder, c->x, first,
+        saei_encode_tile(out, &encoder, c->x, first,
                          c->rows - first < SAEI_TILE_ROWS ? c->rows - first : SAEI_TILE_ROWS, scratch,
                          &counts);
     saei_free(context, scratch);
