@@ -65,7 +65,7 @@ static void encode_tile(void *arg, size_t tile, unsigned worker)
 {
     exact_run *run = arg;
     const saei_encoder *e = &run->encoder;
-    saei_encode_tile(run->screened, NULL, e, run->x, tile * SAEI_TILE_ROWS, SAEI_TILE_ROWS,
+    saei_encode_tile(run->screened, e, run->x, tile * SAEI_TILE_ROWS, SAEI_TILE_ROWS,
                      run->scratch + worker * saei_encoder_scratch(e->d, e->n_latents, e->k, true),
                      &run->counts[tile]);
 }
@@ -160,7 +160,7 @@ int main(int argc, char **argv)
             SAE_OK)
         return 2;
     saei_panels_pack(panels, 0, n_latents, W);
-    run.encoder = (saei_encoder){d, n_latents, k, W, true, b, NULL, panels};
+    run.encoder = (saei_encoder){d, n_latents, k, W, b, NULL, panels};
     run.scratch = allocate(saei_encoder_scratch(d, n_latents, k, true) * sae_context_threads(run.context),
                            sizeof *run.scratch);
     bool exact = run_rows(&run, rows);
