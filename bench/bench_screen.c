@@ -112,6 +112,21 @@ void bench_path_free(bench_path *path)
     saei_panels_free(path->panels);
 }
 
+/* BLAS, then every kernel that runs here. The portable one is a reference, timed where it is short. */
+static size_t add_paths(bench_path *paths, bench_work *works, char names[][32], const bench_screen *s)
+{
+    size_t n = 0;
+    const saei_screen_kernel *kernel = NULL;
+    do {
+        paths[n] = bench_path_new(s, kernel);
+        snprintf(names[n], sizeof names[n], "%s%s", kernel != NULL ? "screen " : "blas",
+                 kernel != NULL ? kernel->name : "");
+        works[n] = (bench_work){.path = names[n], .run = bench_path_encode, .arg = &paths[n]};
+        kernel = saei_screen_kernel_at(n++);
+    } while (kernel != NULL && n < PATHS_MAX && (kernel != &saei_screen_portable || s->size.d <= 128));
+    return n;
+}
+
 static void run_size(const bench_settings *settings, bench_size size, unsigned threads)
 {
     bench_screen s = bench_screen_new(size, threads);
@@ -119,18 +134,9 @@ static void run_size(const bench_settings *settings, bench_size size, unsigned t
                        bench_alloc(size.rows * size.n_latents, sizeof(float))};
     bench_path paths[PATHS_MAX];
     bench_work works[PATHS_MAX + 2] = {{.path = "sgemm", .run = bench_gemm_run, .arg = &gemm}};
-    char names[PATHS_MAX][32];
-    size_t n = 0;
-    const saei_screen_kernel *kernel = NULL;
-    do {
-        paths[n] = bench_path_new(&s, kernel);
-        snprintf(names[n], sizeof names[n], "%s%s", kernel != NULL ? "screen " : "blas",
-                 kernel != NULL ? kernel->name : "");
-        works[n + 1] = (bench_work){.path = names[n], .run = bench_path_encode, .arg = &paths[n]};
-        kernel = saei_screen_kernel_at(n++);
-    } while (kernel != NULL && n < PATHS_MAX);
-    works[n + 1] = (bench_work){.path = "pack", .run = bench_path_pack, .arg = &paths[n - 1]};
-    char name[64];
+    char name[64], names[PATHS_MAX][32];
+    size_t n = add_paths(paths, works + 1, names, &s);
+    works[n + 1] = (bench_work){.path = "pack weights", .run = bench_path_pack, .arg = &paths[1]};
     snprintf(name, sizeof name, "kernels d=%zu F=%zu k=%zu", size.d, size.n_latents, size.k);
     bench_job job = {name, threads, size.rows, "over_gemm"};
     bench_run(settings, &job, works, n + 2);
@@ -144,6 +150,7 @@ void bench_kernels(const bench_settings *settings)
 {
     static const bench_size sizes[] = {
         {128, 2048, 16, 2048, 0}, {768, 16384, 32, 1024, 0}, {2304, 65536, 64, 512, 0}};
+    /* The largest takes half a minute: not when in haste. */
     for (size_t i = 0; i < (settings->quick ? 2 : 3); i++)
         for (unsigned threads = 1; threads <= 2; threads++)
             run_size(settings, sizes[i], threads);

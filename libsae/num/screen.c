@@ -3,6 +3,7 @@
 #include "num/fixed_point.h"
 #include "num/panels.h"
 #include "num/rows.h"
+#include "num/simd.h"
 #include "num/topk.h"
 
 #include <float.h>
@@ -10,6 +11,8 @@
 
 /* Panels that are kept in the second-level cache while the rows pass; the strips of rows share it. */
 enum { GROUP_BYTES = 256 * 1024, GROUP_MAX = 32, SCRATCH_BYTES = 1800 * 1024, ALIGNMENT = 64, TAKEN = 9 };
+
+enum { PREFETCH_ROWS = 4 };
 
 /* Beyond it exact scores could overflow where approximate ones do not. */
 static const float BIAS_MAX = 0x1p120f;
@@ -137,7 +140,7 @@ static void start_rows(const screen_work *work)
 
 /* The threshold becomes the k-th largest lower bound, if there are so many; candidates below it leave. When
    too many stay, the row is given up. */
-static void raise_threshold(saei_screen_row *row, size_t k, size_t capacity)
+static SAEI_CLONES void raise_threshold(saei_screen_row *row, size_t k, size_t capacity)
 {
     size_t above = 0, kept = 0;
     for (size_t i = 0; i < row->n; i++)
@@ -151,7 +154,7 @@ static void raise_threshold(saei_screen_row *row, size_t k, size_t capacity)
         kept += row->upper[i] >= row->threshold;
     }
     row->n = (uint32_t)kept;
-    if (kept + SAEI_PANEL > capacity) {
+    if (kept + SAEI_ROOM > capacity) {
         row->threshold = NAN;
         row->n = 0;
     }
@@ -190,7 +193,7 @@ static void screen_block(const screen_work *work, size_t first_row, const saei_s
     for (size_t p = 0; p < n; p++) {
         (width == work->kernel->width ? work->kernel->tile : work->kernel->few_rows)(rows, strip, panels + p);
         for (size_t r = 0; r < width; r++)
-            if (rows[r].n + SAEI_PANEL > work->capacity)
+            if (rows[r].n + SAEI_ROOM > work->capacity)
                 raise_threshold(rows + r, work->e->k, work->capacity);
     }
 }
@@ -220,24 +223,60 @@ static void prefetch_weights(const saei_encoder *e, uint32_t latent)
         __builtin_prefetch(w + byte);
 }
 
-/* Exact scores of the candidates, and of these the k largest. */
-static void select_exactly(saei_code_slots out, const saei_encoder *e, const float *x, size_t row_out,
-                           saei_screen_row *row)
+static float exact_score(const saei_encoder *e, const float *x, size_t j)
 {
-    float *scores = row->lower;
-    uint32_t *latents = out.latent + row_out * e->k;
-    for (size_t i = 0; i < row->n; i++) {
-        size_t j = row->latent[i];
-        if (i + 1 < row->n)
-            prefetch_weights(e, row->latent[i + 1]);
-        float score = saei_row_dot(x, e->W_enc + j * e->d, e->d) + e->b_enc[j];
-        scores[i] = score > (e->floor != NULL ? e->floor[j] : 0.0f) ? score : -INFINITY;
-    }
-    saei_topk top = {out.value + row_out * e->k, latents, e->k, 0, -INFINITY};
-    saei_topk_offer(&top, scores, row->n, 0);
+    float score = saei_row_dot(x, e->W_enc + j * e->d, e->d) + e->b_enc[j];
+    return score > (e->floor != NULL ? e->floor[j] : 0.0f) ? score : -INFINITY;
+}
+
+/* Exact scores take the place of the lower bounds. The rows go through the latents together, so that weights
+   that several of them need come from memory once; a window has about one candidate for two rows. */
+static void score_candidates(const screen_work *work)
+{
+    const saei_encoder *e = work->e;
+    size_t window = e->n_latents / (2 * e->k) + 1;
+    uint32_t done[SAEI_TILE_ROWS] = {0};
+    for (size_t end = window; end < e->n_latents + window; end += window)
+        for (size_t r = 0; r < work->n_rows; r++) {
+            size_t ahead = r + PREFETCH_ROWS;
+            if (ahead < work->n_rows && done[ahead] < work->rows[ahead].n &&
+                work->rows[ahead].latent[done[ahead]] < end)
+                prefetch_weights(e, work->rows[ahead].latent[done[ahead]]);
+            saei_screen_row *row = work->rows + r;
+            for (; done[r] < row->n && row->latent[done[r]] < end; done[r]++)
+                row->lower[done[r]] = exact_score(e, work->xc + r * e->d, row->latent[done[r]]);
+        }
+}
+
+/* The k largest of a row's exact scores. */
+static void select_codes(saei_code_slots out, size_t row_out, size_t k, const saei_screen_row *row)
+{
+    uint32_t *latents = out.latent + row_out * k;
+    saei_topk top = {out.value + row_out * k, latents, k, 0, -INFINITY};
+    saei_topk_offer(&top, row->lower, row->n, 0);
     for (size_t i = 0; i < top.n; i++)
         latents[i] = row->latent[latents[i]];
     out.count[row_out] = (uint32_t)top.n;
+}
+
+static void finish_rows(saei_code_slots out, const float *xc, size_t first, const screen_work *work,
+                        saei_screen_counts *counts)
+{
+    const saei_encoder *e = work->e;
+    for (size_t r = 0; r < work->n_rows; r++)
+        raise_threshold(work->rows + r, e->k, SIZE_MAX);
+    score_candidates(work);
+    for (size_t r = 0; r < work->n_rows; r++) {
+        const saei_screen_row *row = work->rows + r;
+        bool given_up = isnan(row->threshold);
+        counts->candidates += row->n;
+        counts->overflows += given_up ? 1 : 0;
+        if (given_up)
+            saei_encode_row_exact(out, e, xc, first + r);
+        else
+            select_codes(out, first + r, e->k, row);
+    }
+    counts->rows += work->n_rows;
 }
 
 void saei_screen_tile(saei_code_slots out, const saei_encoder *e, const float *xc, size_t first, size_t rows,
@@ -250,16 +289,6 @@ void saei_screen_tile(saei_code_slots out, const saei_encoder *e, const float *x
         pack_rows(&work);
         start_rows(&work);
         screen_rows(&work);
-        for (size_t r = 0; r < work.n_rows; r++) {
-            saei_screen_row *row = work.rows + r;
-            raise_threshold(row, e->k, SIZE_MAX);
-            counts->rows++;
-            counts->candidates += row->n;
-            counts->overflows += isnan(row->threshold) ? 1 : 0;
-            if (isnan(row->threshold))
-                saei_encode_row_exact(out, e, xc, first + done + r);
-            else
-                select_exactly(out, e, work.xc + r * e->d, first + done + r, row);
-        }
+        finish_rows(out, xc, first + done, &work, counts);
     }
 }

@@ -1,13 +1,10 @@
 #include "num/screen_kernel.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
-
-#include <immintrin.h>
+#include "num/screen_avx256.h"
 
 #define TILE_TARGET "avx2"
-#define TILE_LANES 8
 #define TILE_DOT(sum, a, b) ((sum) + (integers)_mm256_madd_epi16((__m256i)(a), (__m256i)(b)))
-#define TILE_REACHES(x, y) (unsigned)_mm256_movemask_ps(_mm256_cmp_ps((__m256)(x), (__m256)(y), _CMP_GE_OQ))
 
 #define TILE_NAME tile
 #define TILE_ROWS 6

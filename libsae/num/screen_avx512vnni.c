@@ -1,13 +1,10 @@
 #include "num/screen_kernel.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
-
-#include <immintrin.h>
+#include "num/screen_avx512.h"
 
 #define TILE_TARGET "avx512f,avx512vnni"
-#define TILE_LANES 16
 #define TILE_DOT(sum, a, b) ((integers)_mm512_dpwssd_epi32((__m512i)(sum), (__m512i)(a), (__m512i)(b)))
-#define TILE_REACHES(x, y) _mm512_cmp_ps_mask((__m512)(x), (__m512)(y), _CMP_GE_OQ)
 
 #define TILE_NAME tile
 #define TILE_ROWS 14

@@ -1,13 +1,12 @@
 #include "num/screen_kernel.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
+#include "num/screen_avx256.h"
+
 #include <cpuid.h>
-#include <immintrin.h>
 
 #define TILE_TARGET "avx2,avxvnni"
-#define TILE_LANES 8
 #define TILE_DOT(sum, a, b) ((integers)_mm256_dpwssd_avx_epi32((__m256i)(sum), (__m256i)(a), (__m256i)(b)))
-#define TILE_REACHES(x, y) (unsigned)_mm256_movemask_ps(_mm256_cmp_ps((__m256)(x), (__m256)(y), _CMP_GE_OQ))
 
 #define TILE_NAME tile
 #define TILE_ROWS 6

@@ -10,6 +10,9 @@
 /* A panel is two strips of saei_fixed_pack. Rows come in blocks of the kernel's width and then of 4. */
 enum { SAEI_STRIP = 16, SAEI_PANEL = 2 * SAEI_STRIP, SAEI_FEW_ROWS = 4 };
 
+/* Places behind a row's candidates that a kernel may write to: a panel, and the rest of a vector. */
+enum { SAEI_ROOM = SAEI_PANEL + 16 };
+
 typedef struct saei_screen_panel {
     const int16_t *strips; /* [2, pairs, SAEI_STRIP, 2] */
     size_t pairs;
@@ -26,7 +29,7 @@ typedef struct saei_screen_row {
     uint32_t *latent;     /* [n] ascending */
 } saei_screen_row;
 
-/* Appends candidates of the panel to each of the rows; these must have room for SAEI_PANEL more. strip
+/* Appends candidates of the panel to each of the rows; these must have room for SAEI_ROOM more. strip
    [pairs, width, 2], width the number of rows. */
 typedef void (*saei_screen_tile_fn)(saei_screen_row *rows, const int16_t *strip,
                                     const saei_screen_panel *panel);
@@ -40,7 +43,7 @@ typedef struct saei_screen_kernel {
 
 extern const saei_screen_kernel saei_screen_portable;
 #if defined(__x86_64__) && defined(__GNUC__)
-extern const saei_screen_kernel saei_screen_avx2, saei_screen_avxvnni, saei_screen_avx512bw,
+extern const saei_screen_kernel saei_screen_sse2, saei_screen_avx2, saei_screen_avxvnni, saei_screen_avx512bw,
     saei_screen_avx512vnni;
 #endif
 

@@ -4,7 +4,8 @@
  * two. */
 static const saei_screen_kernel *const kernels[] = {
 #if defined(__x86_64__) && defined(__GNUC__)
-    &saei_screen_avx512vnni, &saei_screen_avxvnni, &saei_screen_avx2, &saei_screen_avx512bw,
+    &saei_screen_avx512vnni, &saei_screen_avxvnni, &saei_screen_avx512bw,
+    &saei_screen_avx2,       &saei_screen_sse2,
 #endif
     &saei_screen_portable};
 

@@ -45,14 +45,23 @@ typedef struct score_span {
     size_t n;
 } score_span;
 
+static inline float largest(score_span span)
+{
+    float most = -INFINITY;
+    for (size_t i = 0; i < span.n; i++)
+        most = span.score[i] > most ? span.score[i] : most;
+    return most;
+}
+
 /* x such that at most k of the n > k scores above the floor are above it, and at least k above it or equal to
    it; *above is how many. The scores are those of two arrays. Bisection over the floats: unlike in a heap or
    quickselect, no branch depends on a score. */
 static inline float cut(size_t *above, score_span one, score_span two, size_t k, float floor)
 {
-    int32_t low = place_of_float(floor), high = place_of_float(INFINITY);
+    float most = fmaxf(largest(one), largest(two));
+    int32_t low = place_of_float(floor), high = place_of_float(most);
     *above = 0;
-    /* More than k are above low, fewer than k above high. */
+    /* More than k are above low, at most k above high. */
     while ((int64_t)high - low > 1) {
         int32_t middle = (int32_t)(((int64_t)low + high) / 2);
         float x = float_at_place(middle);
