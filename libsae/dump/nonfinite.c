@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "dump/handle.h"
+#include "num/simd.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 enum { PASS_ROWS = 1024 };
 
+SAEI_CLONES
 bool saei_any_nonfinite(const float *x, size_t n)
 {
     /* On the bits, without an early exit: vectorises, and no compiler flag for float comparisons can undo it.

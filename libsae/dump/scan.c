@@ -11,7 +11,7 @@
 
 /* Blocks of 256 rows whatever the dump, the threads and the memory are: the sums are merged block by block,
    in order, so that the figures depend on the values alone. */
-enum { BLOCK_ROWS = 256, BLOCKS_MAX = 16, BUFFER_BYTES = 32 << 20 };
+enum { BLOCK_ROWS = 256, BLOCKS_MAX = 64, BUFFER_BYTES = 32 << 20 };
 
 /* Of one block: n rows, m2 = Σ‖x − mean of the block‖², sum_square = Σ‖x‖². */
 typedef struct block_moments {
