@@ -1,4 +1,5 @@
 /* Mean, variance and identity of the selected rows in one pass. */
+#include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/parallel.h"
@@ -97,9 +98,13 @@ static sae_status scan_rows(block_moments *all, XXH3_state_t *hash, float *rows,
     return SAE_OK;
 }
 
-static size_t blocks_at_once(size_t d)
+/* Enough rows that threads have packed chunks to share. */
+static size_t blocks_at_once(const sae_context *context, size_t d)
 {
-    size_t blocks = BUFFER_BYTES / saei_mul(BLOCK_ROWS * sizeof(float), d);
+    uint64_t bytes = saei_memory_left(context) / 8;
+    if (bytes > BUFFER_BYTES)
+        bytes = BUFFER_BYTES;
+    size_t blocks = (size_t)bytes / saei_mul(BLOCK_ROWS * sizeof(float), d);
     return blocks < 1 ? 1 : blocks > BLOCKS_MAX ? BLOCKS_MAX : blocks;
 }
 
@@ -108,7 +113,7 @@ sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_
 {
     *out = (saei_dump_scan_result){0};
     sae_context *context = dump->context;
-    size_t d = dump->d, n_blocks = blocks_at_once(d), rows_at_once = n_blocks * BLOCK_ROWS;
+    size_t d = dump->d, n_blocks = blocks_at_once(context, d), rows_at_once = n_blocks * BLOCK_ROWS;
     float *rows = NULL;
     double *scratch = NULL;
     block_moments blocks[BLOCKS_MAX], all = {0};
