@@ -2,6 +2,7 @@
 #ifndef SAEI_DUMP_H
 #define SAEI_DUMP_H
 
+#include "io/reader.h"
 #include "sae/dump.h"
 
 /* The context that the dump was opened with. */
@@ -10,6 +11,10 @@ sae_context *saei_dump_context(const sae_dump *dump);
 /* Selected rows that are cheap to read together: the chunk of the files, within 256 .. 8192; 256 when the
    rows are contiguous. */
 uint64_t saei_dump_block_rows(const sae_dump *dump);
+
+/* As sae_dump_read. A thread beside those that compute reads alone, lest it takes the pool from them. */
+sae_status saei_dump_read_by(float *out, const sae_dump *dump, uint64_t first, size_t count,
+                             saei_workers workers, sae_error *err);
 
 /* Figures of the selected rows. They depend on the values alone, not on shards, chunks or threads. */
 typedef struct saei_dump_scan_result {

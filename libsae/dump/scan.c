@@ -1,4 +1,5 @@
 /* Mean, variance and identity of the selected rows in one pass. */
+#include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/parallel.h"
@@ -14,7 +15,7 @@
 
 /* Blocks of 256 rows whatever the dump, the threads and the memory are: the sums are merged block by block,
    in order, so that the figures depend on the values alone. */
-enum { BLOCK_ROWS = 256, BLOCKS_MAX = 16, BUFFER_BYTES = 32 << 20 };
+enum { BLOCK_ROWS = 256, BLOCKS_MAX = 64, BUFFER_BYTES = 32 << 20 };
 
 /* Of one block: n rows, m2 = Σ‖x − mean of the block‖², sum_square = Σ‖x‖². */
 typedef struct block_moments {
@@ -116,9 +117,13 @@ static double mean_over_sigma(const double *mean, size_t d, double variance)
     return sqrt(mean2 / variance);
 }
 
-static size_t blocks_at_once(size_t d)
+/* Enough rows that threads have packed chunks to share. */
+static size_t blocks_at_once(const sae_context *context, size_t d)
 {
-    size_t blocks = BUFFER_BYTES / saei_mul(BLOCK_ROWS * sizeof(float), d);
+    uint64_t bytes = saei_memory_left(context) / 8;
+    if (bytes > BUFFER_BYTES)
+        bytes = BUFFER_BYTES;
+    size_t blocks = (size_t)bytes / saei_mul(BLOCK_ROWS * sizeof(float), d);
     return blocks < 1 ? 1 : blocks > BLOCKS_MAX ? BLOCKS_MAX : blocks;
 }
 
@@ -127,7 +132,7 @@ sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_
 {
     *out = (saei_dump_scan_result){0};
     sae_context *context = dump->context;
-    size_t d = dump->d, n_blocks = blocks_at_once(d), rows_at_once = n_blocks * BLOCK_ROWS;
+    size_t d = dump->d, n_blocks = blocks_at_once(context, d), rows_at_once = n_blocks * BLOCK_ROWS;
     float *rows = NULL;
     double *scratch = NULL; /* of the blocks, then ‖x‖² of their rows */
     saei_norms *norms = NULL;
