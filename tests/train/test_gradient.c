@@ -60,7 +60,7 @@ static saei_objective_settings settings_of(const architecture_case *c)
         s.target_l0 = case_number(c, "target_l0");
     if (case_text(c, "groups") == NULL)
         return s;
-    double ends[SAEI_GROUPS_MAX], weights[SAEI_GROUPS_MAX];
+    double ends[SAEI_GROUPS_MAX] = {0}, weights[SAEI_GROUPS_MAX] = {0};
     s.n_groups = case_numbers(ends, SAEI_GROUPS_MAX, c, "groups");
     ck_assert_uint_eq(case_numbers(weights, SAEI_GROUPS_MAX, c, "group_weights"), s.n_groups);
     s.group_weight = weights[0];
