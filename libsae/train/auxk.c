@@ -4,6 +4,7 @@
 #include "num/blas.h"
 #include "num/rows.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -224,14 +225,15 @@ static void encode_tile(const auxk_job *job, size_t first, size_t rows, float *s
         }
 }
 
-/* r = e − a W_dec with the codes as a dense matrix, which stays in a for the gradient. */
+/* r = e − a W_dec with the codes as a dense matrix, which stays in a for the gradient. A code of 0 has a gradient too:
+   it is told from none by the smallest number there is. */
 static void decode_few(saei_auxk *a, size_t first, size_t rows, float *dense)
 {
     size_t n = a->n_dead, k = a->settings.k;
     memset(dense, 0, rows * n * sizeof *dense);
     for (size_t r = 0; r < rows; r++)
         for (size_t i = (first + r) * k; i < (first + r) * k + a->codes.count[first + r]; i++)
-            dense[r * n + a->codes.latent[i]] = a->codes.value[i];
+            dense[r * n + a->codes.latent[i]] = a->codes.value[i] != 0.0f ? a->codes.value[i] : FLT_MIN;
     saei_blas_gemm_subtract(a->residual + first * a->d, dense, a->W_dec, rows, a->d, n);
     for (size_t j = 0; j < n; j++)
         for (size_t r = 0; r < rows; r++)

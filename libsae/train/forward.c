@@ -253,13 +253,21 @@ uint64_t saei_objective_active(const saei_objective *o, size_t rows)
     return (uint64_t)active;
 }
 
-void saei_objective_mark_fired(const saei_objective *o, size_t rows, uint8_t *fired)
+/* A kept pre-activation may be one that only the threshold learns from, or that only opens the gate. */
+static bool is_active(const saei_objective *o, const saei_parameters *p, size_t at)
+{
+    const saei_architecture *a = o->settings.architecture;
+    return a->activate == NULL || a->activate(o->codes.value[at], p, o->codes.latent[at]) != 0.0f;
+}
+
+void saei_objective_mark_fired(const saei_objective *o, const saei_parameters *p, size_t rows, uint8_t *fired)
 {
     for (size_t j = 0; j < o->settings.n_latents && o->dense; j++)
         fired[j] |= atomic_load_explicit(&o->fired[j], memory_order_relaxed);
     for (size_t r = 0; r < rows && !o->dense; r++)
         for (size_t i = r * o->slots; i < r * o->slots + o->codes.count[r]; i++)
-            fired[o->codes.latent[i]] = 1;
+            if (is_active(o, p, i))
+                fired[o->codes.latent[i]] = 1;
 }
 
 void saei_objective_forward(saei_objective *o, const saei_parameters *p, const saei_penalty *penalty,

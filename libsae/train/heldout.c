@@ -52,7 +52,7 @@ static void add_rows(sae_trainer *t, heldout_sums *sums, double *mean_sum, size_
             mean_sum[i] += (double)xc[i];
     }
     sums->active += saei_objective_active(o, n);
-    saei_objective_mark_fired(o, n, t->fired);
+    saei_objective_mark_fired(o, &t->parameters, n, t->fired);
 }
 
 static sae_fidelity figures(const sae_trainer *t, const heldout_sums *sums, const double *mean_sum,

@@ -1,11 +1,10 @@
-/* The cases of peer_cases.h that selection, models, fidelity and schedule answer alone. */
+/* The cases of peer_cases.h that the encoder, models and fidelity answer alone. */
 #include "../tools/run_suite.h"
 #include "../tools/toy.h"
 #include "num/blas.h"
 #include "num/encoder.h"
 #include "peer_cases.h"
 #include "sae/apply.h"
-#include "train/schedule.h"
 
 #include <math.h>
 #include <string.h>
@@ -177,18 +176,6 @@ START_TEST(mean_predictor_explains_no_variance)
 }
 END_TEST
 
-START_TEST(learning_rate_rises_and_falls)
-{
-    sae_train_options options;
-    sae_train_options_init(&options);
-    options.steps = RATE_STEPS;
-    options.learning_rate = rate_peak;
-    options.warmup = options.decay_start = (double)RATE_WARMUP / RATE_STEPS;
-    for (uint64_t t = 0; t < RATE_COUNT; t++)
-        ck_assert_msg(fabs(saei_learning_rate(&options, t) - rates[t]) <= 1e-15, "step %d", (int)t);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("peer cases");
@@ -201,7 +188,6 @@ int main(void)
     tcase_add_test(tests, folding_scales_thresholds);
     tcase_add_test(tests, identity_loses_the_negative_part);
     tcase_add_test(tests, mean_predictor_explains_no_variance);
-    tcase_add_test(tests, learning_rate_rises_and_falls);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
