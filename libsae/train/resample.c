@@ -4,7 +4,7 @@
  */
 #include "base/rng.h"
 #include "num/rows.h"
-#include "train/resample.h"
+#include "train/resample_draw.h"
 #include "train/trainer.h"
 
 #include <math.h>

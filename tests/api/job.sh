@@ -10,7 +10,7 @@ small='--latents 32 -k 3 --batch 256 --steps 300 --seed 5'
 
 # Training, the same on any number of threads.
 expect 0 "$sae" train mix.npy -o m1 $small --threads 1 --log log.jsonl
-prints 'chosen: 32 latents, k 3, 300 steps of 256 rows' FVU 'held-out rows' 'dead latents'
+prints 'chosen: topk, 32 latents, k 3, 300 steps of 256 rows' FVU 'held-out rows' 'dead latents'
 expect 0 "$sae" train mix.npy -o m2 $small --threads 2 --quiet --json
 [ ! -s err.txt ] || complain '--quiet is not quiet'
 prints '"latents":32' '"fvu":'
