@@ -300,21 +300,6 @@ START_TEST(batches_visit_each_row_once)
 }
 END_TEST
 
-START_TEST(options_out_of_range_are_refused)
-{
-    run r = run_new(1);
-    sae_trainer *trainer;
-    sae_error err;
-    r.options.k = 65;
-    ck_assert_int_eq(sae_trainer_new(&trainer, r.dump, NULL, &r.options, &err), SAE_E_ARGUMENT);
-    r.options.k = 3;
-    r.options.learning_rate = NAN;
-    ck_assert_int_eq(sae_trainer_new(&trainer, r.dump, NULL, &r.options, &err), SAE_E_ARGUMENT);
-    ck_assert_ptr_null(trainer);
-    run_free(&r);
-}
-END_TEST
-
 int main(void)
 {
     if (mkdtemp(folder) == NULL)
@@ -330,7 +315,6 @@ int main(void)
     tcase_add_test(tests, previous_checkpoint_takes_over);
     tcase_add_test(tests, checkpoint_of_other_rows_is_refused);
     tcase_add_test(tests, batches_visit_each_row_once);
-    tcase_add_test(tests, options_out_of_range_are_refused);
     suite_add_tcase(suite, tests);
     int status = run_suite(suite);
     char command[96];
