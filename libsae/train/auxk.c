@@ -225,8 +225,8 @@ static void encode_tile(const auxk_job *job, size_t first, size_t rows, float *s
         }
 }
 
-/* r = e − a W_dec with the codes as a dense matrix, which stays in a for the gradient. A code of 0 has a gradient too:
-   it is told from none by the smallest number there is. */
+/* r = e − a W_dec with the codes as a dense matrix, which stays in a for the gradient. A code of 0 has a
+   gradient too: it is told from none by the smallest number there is. */
 static void decode_few(saei_auxk *a, size_t first, size_t rows, float *dense)
 {
     size_t n = a->n_dead, k = a->settings.k;

@@ -164,12 +164,28 @@ static const char *wrong_sparsity(const sae_train_options *o)
     return NULL;
 }
 
+/* A file or a caller of another version may hold anything. */
+static const char *wrong_choice(const sae_train_options *o)
+{
+    if (saei_architecture_find(o->architecture) == NULL)
+        return "no such architecture";
+    if ((unsigned)o->sparsity > SAE_SPARSITY_TARGET_L0)
+        return "no such sparsity";
+    if ((unsigned)o->aux_style > SAE_AUX_SAELENS)
+        return "no such aux_style";
+    if ((unsigned)o->input_scale > SAE_SCALE_NONE)
+        return "no such input_scale";
+    if ((unsigned)o->b_dec_init > SAE_B_DEC_ZERO)
+        return "no such b_dec_init";
+    return (unsigned)o->threshold_rule > SAE_THRESHOLD_EMA ? "no such threshold_rule" : NULL;
+}
+
 static sae_status check_ranges(const sae_train_options *o, sae_error *err)
 {
-    const char *wrong = NULL;
-    if (saei_architecture_find(o->architecture) == NULL)
-        wrong = "no such architecture";
-    else if (o->n_latents > UINT32_MAX)
+    const char *wrong = wrong_choice(o);
+    if (wrong != NULL)
+        return saei_fail(err, SAE_E_ARGUMENT, "training options: %s", wrong);
+    if (o->n_latents > UINT32_MAX)
         wrong = "n_latents must be below 2^32";
     else if (o->k > o->n_latents)
         wrong = "k must not exceed n_latents";

@@ -54,6 +54,15 @@ sae_status saei_trainer_match_model(sae_trainer *t, const sae_model *model, sae_
     return SAE_OK;
 }
 
+/* b_dec · w_enc, which a model takes off its pre-activations and training on raw rows does not. */
+static double input_offset(const sae_trainer *t, const sae_model *model, size_t j)
+{
+    double offset = 0.0;
+    for (size_t i = 0; i < model->d && t->options.raw_input; i++)
+        offset += (double)model->b_dec[i] * (double)model->W_enc[j * model->d + i];
+    return offset;
+}
+
 static void fill_extras(sae_trainer *t, const sae_model *model)
 {
     saei_parameters *p = &t->parameters;
@@ -64,7 +73,8 @@ static void fill_extras(sae_trainer *t, const sae_model *model)
                                                                : (float)t->options.threshold_start;
         if (t->options.architecture == SAE_ARCH_GATED) {
             p->extra[0][j] = model->r_mag[j];
-            p->extra[1][j] = model->b_mag[j] * scale;
+            double offset = exp((double)model->r_mag[j]) * input_offset(t, model, j);
+            p->extra[1][j] = (float)(((double)model->b_mag[j] - offset) * t->scale);
         }
     }
 }
@@ -76,12 +86,8 @@ void saei_trainer_start_from(sae_trainer *t, const sae_model *model)
     memcpy(p->W_dec, model->W_dec, p->d * p->n_latents * sizeof(float));
     for (size_t i = 0; i < p->d; i++)
         p->b_dec[i] = (float)((double)model->b_dec[i] * t->scale);
-    for (size_t j = 0; j < p->n_latents; j++) {
-        double bias = (double)model->b_enc[j];
-        for (size_t i = 0; i < p->d && t->options.raw_input; i++)
-            bias -= (double)model->b_dec[i] * (double)model->W_enc[j * p->d + i];
-        p->b_enc[j] = (float)(bias * t->scale);
-    }
+    for (size_t j = 0; j < p->n_latents; j++)
+        p->b_enc[j] = (float)(((double)model->b_enc[j] - input_offset(t, model, j)) * t->scale);
     fill_extras(t, model);
     if (saei_has_k(t->options.architecture) && model->activation == SAE_JUMPRELU)
         t->threshold = (double)model->threshold[0] * t->scale;

@@ -5,6 +5,7 @@
 #include "train/choices.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,13 +27,13 @@ static sae_activation activation_of(sae_architecture architecture)
     return SAE_TOPK;
 }
 
-/* x W_enc + b_enc = (x − b_dec) W_enc + (b_enc + b_dec · W_enc): a model always subtracts b_dec. */
-static double centred_bias(const saei_parameters *p, size_t j, bool raw_input)
+/* x W_enc = (x − b_dec) W_enc + b_dec · W_enc: a model always subtracts b_dec, and biases make up for it. */
+static double input_offset(const saei_parameters *p, size_t j, bool raw_input)
 {
-    double bias = (double)p->b_enc[j];
+    double offset = 0.0;
     for (size_t i = 0; i < p->d && raw_input; i++)
-        bias += (double)p->b_dec[i] * (double)p->W_enc[j * p->d + i];
-    return bias;
+        offset += (double)p->b_dec[i] * (double)p->W_enc[j * p->d + i];
+    return offset;
 }
 
 /* Every activation rule commutes with a positive factor: with biases and thresholds divided by s, the SAE of
@@ -47,12 +48,13 @@ static void fold_scale(sae_model *model, const sae_trainer *t)
     for (size_t i = 0; i < p->d; i++)
         model->b_dec[i] = p->b_dec[i] * (float)raw;
     for (size_t j = 0; j < p->n_latents; j++) {
-        model->b_enc[j] = (float)(centred_bias(p, j, t->options.raw_input) * raw);
+        double offset = input_offset(p, j, t->options.raw_input);
+        model->b_enc[j] = (float)(((double)p->b_enc[j] + offset) * raw);
         if (model->activation == SAE_JUMPRELU)
             model->threshold[j] = (float)raw * (p->n_extra > 0 ? p->extra[0][j] : (float)t->threshold);
         if (model->activation == SAE_GATED) {
             model->r_mag[j] = p->extra[0][j];
-            model->b_mag[j] = p->extra[1][j] * (float)raw;
+            model->b_mag[j] = (float)(((double)p->extra[1][j] + exp((double)p->extra[0][j]) * offset) * raw);
         }
     }
 }

@@ -111,8 +111,8 @@ void saei_objective_forward(saei_objective *objective, const saei_parameters *pa
 uint64_t saei_objective_active(const saei_objective *objective, size_t rows);
 
 /* Sets fired [F] of the latents with f ≠ 0 somewhere in the last forward pass. */
-void saei_objective_mark_fired(const saei_objective *objective, const saei_parameters *parameters, size_t rows,
-                               uint8_t *fired);
+void saei_objective_mark_fired(const saei_objective *objective, const saei_parameters *parameters,
+                               size_t rows, uint8_t *fired);
 
 /* After forward on a whole batch: the losses, and everything but the rows of the matrices' gradients.
    penalty->weight is set from its coefficient. */

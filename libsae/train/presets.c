@@ -6,11 +6,36 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What not every preset sets, as it is by default: presets must not depend on what was set before them. */
+static void forget(sae_train_options *o)
+{
+    sae_train_options defaults;
+    sae_train_options_init(&defaults);
+    o->learning_rate = defaults.learning_rate;
+    o->decay_to = defaults.decay_to;
+    o->sparsity = defaults.sparsity;
+    o->sparsity_coefficient = defaults.sparsity_coefficient;
+    o->sparsity_warmup = defaults.sparsity_warmup;
+    o->k_start = defaults.k_start;
+    o->k_anneal = defaults.k_anneal;
+    o->bandwidth = defaults.bandwidth;
+    o->threshold_start = defaults.threshold_start;
+    o->p_start = defaults.p_start;
+    o->p_end = defaults.p_end;
+    o->p_updates = defaults.p_updates;
+    o->detached_gate = defaults.detached_gate;
+    o->raw_input = defaults.raw_input;
+    o->decoder_norm = defaults.decoder_norm;
+    o->dead_after = defaults.dead_after;
+    o->resample_every = defaults.resample_every;
+}
+
 /* dictionary_learning: rows by their root mean square norm, tied unit decoder, the geometric median of the
    first batch, Adam(0.9, 0.999), 1000 steps of warm-up, decay over the last fifth, the gradient clipped at 1.
  */
 static void dictionary_learning(sae_train_options *o)
 {
+    forget(o);
     o->input_scale = SAE_SCALE_RMS_NORM;
     o->b_dec_init = SAE_B_DEC_GEOMETRIC_MEDIAN;
     o->beta1 = 0.9;
@@ -33,6 +58,7 @@ static void dictionary_learning(sae_train_options *o)
    of 3e-4 and no clipping below 1. */
 static void saelens(sae_train_options *o)
 {
+    forget(o);
     o->input_scale = SAE_SCALE_MEAN_NORM;
     o->b_dec_init = SAE_B_DEC_ZERO;
     o->beta1 = 0.9;
