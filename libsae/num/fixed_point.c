@@ -86,10 +86,10 @@ static float scale_for(double norm, double largest, size_t d)
     return (float)fmin((INTEGER_NORM - 1.0 - 0.5 * sqrt((double)d)) / norm, INTEGER_MAX / largest);
 }
 
-/* q = round(scale · v); returns Σ (scale v − q)², from at most 32 float additions in a row. */
+/* q = round(scale · v); returns Σ (scale v − q)², from at most 20 float additions in a row. */
 static inline float quantise(int16_t q[CHUNK], const float v[CHUNK], float scale)
 {
-    float lane[LANES] = {0}, sum = 0.0f;
+    float lane[LANES] = {0};
     for (size_t i = 0; i < CHUNK; i += LANES)
         for (size_t l = 0; l < LANES; l++) {
             float scaled = v[i + l] * scale, shifted = scaled + ROUNDER;
@@ -99,9 +99,10 @@ static inline float quantise(int16_t q[CHUNK], const float v[CHUNK], float scale
             float rest = scaled - (shifted - ROUNDER);
             lane[l] += rest * rest;
         }
-    for (size_t l = 0; l < LANES; l++)
-        sum += lane[l];
-    return sum;
+    for (size_t half = LANES / 2; half > 0; half /= 2)
+        for (size_t l = 0; l < half; l++)
+            lane[l] += lane[l + half];
+    return lane[0];
 }
 
 /* A pair of 16-bit numbers moves as one unit. */

@@ -3,7 +3,7 @@
 #include "num/fixed_point.h"
 #include "num/panels.h"
 #include "num/rows.h"
-#include "num/simd.h"
+#include "num/screen_row.h"
 #include "num/topk.h"
 
 #include <float.h>
@@ -117,46 +117,19 @@ static float largest_bias(const saei_encoder *e)
     return saei_panels_norm_max(e->panels) <= SAEI_FIXED_NORM_MAX && largest <= BIAS_MAX ? largest : INFINITY;
 }
 
-/* The coefficients of the bound (docs/NUMERICS.md): 16 roundings beside those of the product in its stated
-   order, and a factor for what is of second order, the bound's own roundings included. */
 static void start_rows(const screen_work *work)
 {
-    const double u = 0x1p-24, up = 1.0 + 0x1p-18;
-    double roundings = (double)(work->e->d / 16 + 1 + 5 + 16), gamma = roundings * u / (1.0 - roundings * u);
     float bias = largest_bias(work->e);
-    for (size_t r = 0; r < work->n_rows; r += block_width(work, r))
-        for (size_t i = r; i < r + block_width(work, r); i++) {
-            saei_screen_row *row = work->rows + i;
-            double norm = (double)work->bounds.norm[i], error = (double)work->bounds.error[i];
-            bool screened = i < work->n_rows && norm <= (double)SAEI_FIXED_NORM_MAX && bias <= BIAS_MAX;
-            row->unit = work->bounds.unit[i];
-            row->per_norm = (float)(up * (error + gamma * norm));
-            row->per_error = (float)(up * (norm + error));
-            row->constant = (float)(up * (8.0 * u * (double)bias + 0x1p-120));
-            row->threshold = screened ? -INFINITY : NAN;
-            row->n = 0;
+    for (size_t r = 0, width; r < work->n_rows; r += width) {
+        width = block_width(work, r);
+        for (size_t i = r; i < r + width; i++) {
+            float norm = work->bounds.norm[i];
+            bool screened = i < work->n_rows && norm <= SAEI_FIXED_NORM_MAX && bias <= BIAS_MAX;
+            saei_screen_row_start(work->rows + i, work->bounds.unit[i], norm, work->bounds.error[i],
+                                  work->e->d, bias);
+            if (!screened)
+                work->rows[i].threshold = NAN;
         }
-}
-
-/* The threshold becomes the k-th largest lower bound, if there are so many; candidates below it leave. When
-   too many stay, the row is given up. */
-static SAEI_CLONES void raise_threshold(saei_screen_row *row, size_t k, size_t capacity)
-{
-    size_t above = 0, kept = 0;
-    for (size_t i = 0; i < row->n; i++)
-        above += row->lower[i] > row->threshold;
-    if (above > k)
-        row->threshold = saei_topk_cut(row->lower, row->n, k, row->threshold);
-    for (size_t i = 0; i < row->n; i++) {
-        row->lower[kept] = row->lower[i];
-        row->upper[kept] = row->upper[i];
-        row->latent[kept] = row->latent[i];
-        kept += row->upper[i] >= row->threshold;
-    }
-    row->n = (uint32_t)kept;
-    if (kept + SAEI_ROOM > capacity) {
-        row->threshold = NAN;
-        row->n = 0;
     }
 }
 
@@ -194,7 +167,7 @@ static void screen_block(const screen_work *work, size_t first_row, const saei_s
         (width == work->kernel->width ? work->kernel->tile : work->kernel->few_rows)(rows, strip, panels + p);
         for (size_t r = 0; r < width; r++)
             if (rows[r].n + SAEI_ROOM > work->capacity)
-                raise_threshold(rows + r, work->e->k, work->capacity);
+                saei_screen_row_raise(rows + r, work->e->k, work->capacity);
     }
 }
 
@@ -264,7 +237,7 @@ static void finish_rows(saei_code_slots out, const float *xc, size_t first, cons
 {
     const saei_encoder *e = work->e;
     for (size_t r = 0; r < work->n_rows; r++)
-        raise_threshold(work->rows + r, e->k, SIZE_MAX);
+        saei_screen_row_raise(work->rows + r, e->k, SIZE_MAX);
     score_candidates(work);
     for (size_t r = 0; r < work->n_rows; r++) {
         const saei_screen_row *row = work->rows + r;

@@ -18,6 +18,7 @@ __attribute__((target(TILE_TARGET))) static void TILE_NAME(saei_screen_row *rows
     for (size_t at = 0; at < SAEI_PANEL; at += VECTORS * TILE_LANES) {
         const int16_t *b = panel->strips + at / SAEI_STRIP * strip_length + 2 * (at % SAEI_STRIP), *a = strip;
         integers sum[TILE_ROWS][VECTORS] = {{{0}}};
+#pragma GCC unroll 2
         for (size_t p = 0; p < panel->pairs; p++, a += 2 * TILE_ROWS, b += 2 * SAEI_STRIP) {
             integers b0 = *(const loaded_integers *)b, b1 = *(const loaded_integers *)(b + next);
 #pragma GCC unroll 16

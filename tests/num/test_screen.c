@@ -7,6 +7,7 @@
 #include "num/panels.h"
 #include "num/rows.h"
 #include "num/screen.h"
+#include "num/screen_row.h"
 
 #include <float.h>
 #include <math.h>
@@ -332,6 +333,86 @@ START_TEST(packed_vectors_keep_their_error_bounds)
 }
 END_TEST
 
+/* Bounds of all latents of one row, from the kernel: every exact score must lie between them. */
+static void check_bounds(const screen_case *c, float bias_max)
+{
+    enum { CAPACITY = SAEI_PANEL + SAEI_ROOM };
+    size_t pairs = saei_fixed_pairs(c->d);
+    int16_t *strip = calloc(2 * pairs * SAEI_FEW_ROWS, sizeof *strip),
+            *panel = calloc(2 * pairs * SAEI_PANEL, 2);
+    float unit[SAEI_PANEL], norm[SAEI_PANEL], error[SAEI_PANEL], floor[SAEI_PANEL], bounds[2][CAPACITY];
+    float units[SAEI_FEW_ROWS], norms[SAEI_FEW_ROWS], errors[SAEI_FEW_ROWS];
+    uint32_t latents[CAPACITY];
+    saei_screen_row rows[SAEI_FEW_ROWS];
+    for (size_t j = 0; j < SAEI_PANEL; j++)
+        floor[j] = -INFINITY;
+    for (size_t s = 0; s < SAEI_PANEL; s += SAEI_STRIP)
+        saei_fixed_pack(panel + 2 * pairs * s, SAEI_STRIP, (saei_fixed_bounds){unit + s, norm + s, error + s},
+                        c->W + s * c->d, SAEI_STRIP, c->d);
+    saei_screen_panel view = {panel, pairs, unit, norm, error, c->b, floor, 0};
+    for (size_t r = 0; r < c->rows; r++) {
+        saei_fixed_pack(strip, SAEI_FEW_ROWS, (saei_fixed_bounds){units, norms, errors}, c->x + r * c->d, 1,
+                        c->d);
+        for (size_t i = 0; i < SAEI_FEW_ROWS; i++) {
+            saei_screen_row_start(&rows[i], units[i], norms[i], errors[i], c->d, bias_max);
+            rows[i].threshold = i == 0 ? -INFINITY : NAN;
+        }
+        rows[0].lower = bounds[0];
+        rows[0].upper = bounds[1];
+        rows[0].latent = latents;
+        saei_screen_portable.few_rows(rows, strip, &view);
+        ck_assert_uint_eq(rows[0].n, SAEI_PANEL);
+        for (size_t j = 0; j < SAEI_PANEL; j++) {
+            float exact = saei_row_dot(c->x + r * c->d, c->W + j * c->d, c->d) + c->b[j];
+            ck_assert(bounds[0][j] <= exact && exact <= bounds[1][j]);
+        }
+    }
+    free(strip);
+    free(panel);
+}
+
+/* Each case has one source of error alone, or all: rounding of rows, of weights, of sums, of the bias. */
+START_TEST(exact_scores_lie_between_the_bounds)
+{
+    for (int source = 0; source < 5; source++)
+        for (int power = -30; power <= 30; power += 6) {
+            screen_case c =
+                case_new(source == 2 ? 4096 : 201, SAEI_PANEL, 1, 60, source == 2 ? INTEGER : NORMAL);
+            float bias_max = 0.0f;
+            for (size_t i = 0; i < c.n_latents * c.d && source == 0; i++)
+                c.W[i] = i % c.d == i / c.d ? 1.0f : 0.0f;
+            for (size_t i = 0; i < c.rows * c.d && source == 1; i++)
+                c.x[i] = i % c.d == i / c.d ? 1.0f : 0.0f;
+            scale(c.W, c.n_latents * c.d, source == 2 ? 1.1f : 1.0f);
+            scale(c.x, c.rows * c.d, ldexpf(1.0f, power));
+            scale(c.b, c.n_latents, source == 3 ? ldexpf(1e6f, power) : source == 4 ? 1.0f : 0.0f);
+            for (size_t j = 0; j < c.n_latents; j++)
+                bias_max = fmaxf(bias_max, fabsf(c.b[j]));
+            check_bounds(&c, bias_max);
+            case_free(&c);
+        }
+}
+END_TEST
+
+/* Constant vectors of 214² dimensions are, once scaled, whole numbers but for a ten-thousandth: what is left
+   is the rounding of the sums in the stated order, which for equal terms all goes in one direction. */
+START_TEST(rounding_of_long_sums_is_within_the_bounds)
+{
+    screen_case c = case_new(214 * 214, SAEI_PANEL, 1, 1, NORMAL);
+    saei_rng rng = saei_rng_new(13, SAEI_STREAM_INIT, 0);
+    for (size_t i = 0; i < c.d; i++)
+        c.x[i] = 1.0f;
+    for (size_t j = 0; j < c.n_latents; j++) {
+        float constant = 1.0f + (float)saei_rng_uniform(&rng);
+        for (size_t i = 0; i < c.d; i++)
+            c.W[j * c.d + i] = constant;
+        c.b[j] = 0.0f;
+    }
+    check_bounds(&c, 0.0f);
+    case_free(&c);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("screen");
@@ -348,6 +429,8 @@ int main(void)
     tcase_add_test(tests, one_huge_element_keeps_the_bound);
     tcase_add_test(tests, biases_at_the_edges_are_exact);
     tcase_add_test(tests, nan_is_never_taken);
+    tcase_add_test(tests, exact_scores_lie_between_the_bounds);
+    tcase_add_test(tests, rounding_of_long_sums_is_within_the_bounds);
     tcase_add_test(tests, packed_vectors_keep_their_error_bounds);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
