@@ -5,7 +5,7 @@
 #include "sae.h"
 
 typedef struct bench_settings {
-    bool json, quick;
+    bool json, quick, full;
     double seconds;     /* timed at least so long per group of works */
     const char *folder; /* empty, for files; removed afterwards */
 } bench_settings;
@@ -42,5 +42,6 @@ void bench_encode(const bench_settings *settings);
 void bench_kernels(const bench_settings *settings);
 void bench_train(const bench_settings *settings);
 void bench_rank(const bench_settings *settings);
+void bench_outofcore(const bench_settings *settings);
 
 #endif

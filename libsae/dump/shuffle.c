@@ -220,7 +220,8 @@ static sae_status allocate_bucket(bucket *b, const shuffle *s, sae_error *err)
     for (size_t i = 0; i < s->n_buckets; i++)
         if (saei_bucket_file_count(s->buckets, i) > most)
             most = saei_bucket_file_count(s->buckets, i);
-    b->block_rows = BLOCK_BYTES / s->row_bytes + 1;
+    uint64_t left = saei_memory_left(s->context) / 8;
+    b->block_rows = (size_t)(left < BLOCK_BYTES ? left : BLOCK_BYTES) / s->row_bytes + 1;
     sae_status status = saei_alloc(&b->records, s->context, (size_t)most, s->record_bytes, err);
     if (status == SAE_OK)
         status = saei_alloc(&b->order, s->context, (size_t)most, sizeof *b->order, err);

@@ -127,6 +127,27 @@ expect 1 "$sae" encode m1 after.npy -o after.token_ids.npy --force
 one_line_naming after.token_ids.npy input
 same after.token_ids.npy kept
 
+# Shuffling: the same rows, whatever the memory and the threads; a ranking does not see their order.
+expect 0 "$sae" shuffle mix.npy -o mixed.h5 --seed 3
+expect 0 "$sae" shuffle mix.npy -o again.h5 --seed 3 --memory 4M --threads 1 --quiet
+same mixed.h5 again.h5
+expect 0 "$sae" info mixed.h5
+prints '6000 x 16' doc_id persona
+expect 0 "$sae" auroc m1 mixed.h5 --latent "$best" --label persona=1 --group doc_id --json
+prints '"positive":60' '"negative":540'
+expect 1 "$sae" shuffle mix.npy -o mixed.h5
+one_line_naming mixed.h5 --force
+expect 1 "$sae" shuffle mixed.h5 -o mixed.h5 --force
+one_line_naming mixed.h5 input
+for bad in missing.npy m1 codes.h5; do
+    expect 1 "$sae" shuffle $bad -o never.h5
+    one_line_naming "$bad"
+    absent never.h5
+done
+expect 1 "$sae" shuffle mix.npy -o mixed.txt
+one_line_naming mixed.txt .h5 .npy
+absent mixed.txt
+
 # Inputs that are no good.
 expect 1 "$sae" train missing.npy -o never
 one_line_naming missing.npy
@@ -191,7 +212,7 @@ absent never never.ckpt
 : >after.txt
 ls -a >before.txt
 for arguments in "train mix.npy -o full $small" 'encode m1 mix.npy -o full' \
-    'rank m1 --before base.npy --after after.npy -o full'; do
+    'rank m1 --before base.npy --after after.npy -o full' 'shuffle mix.npy -o full.h5' 'shuffle mix.npy -o full.npy'; do
     (ulimit -f 1 && exec "$sae" $arguments --quiet) >out.txt 2>err.txt
     status=$?
     what=$arguments
