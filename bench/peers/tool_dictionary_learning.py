@@ -31,11 +31,11 @@ def _options_matryoshka(p):
 
 
 def _options_l1(p):
-    return dict(l1_penalty=p.extra["l1"], sparsity_warmup_steps=p.in_steps(p.extra["sparsity_warmup"]))
+    return dict(l1_penalty=p.extra["sparsity"], sparsity_warmup_steps=p.in_steps(p.extra["sparsity_warmup"]))
 
 
 def _options_jumprelu(p):
-    return dict(bandwidth=p.extra["bandwidth"], target_l0=p.extra["target_l0"],
+    return dict(bandwidth=p.extra["bandwidth"], target_l0=p.k, sparsity_penalty=p.extra["sparsity"],
                 sparsity_warmup_steps=p.in_steps(p.extra["sparsity_warmup"]))
 
 
