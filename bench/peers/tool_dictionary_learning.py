@@ -23,7 +23,7 @@ def _groups():
 
 
 def _options_topk(p):
-    return dict(k=p.k, threshold_start_step=p.in_steps(0.5))
+    return dict(k=p.k, threshold_start_step=min(1000, p.steps // 2))
 
 
 def _options_matryoshka(p):
