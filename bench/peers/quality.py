@@ -6,6 +6,7 @@ import importlib
 import json
 import multiprocessing
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import time
 
 import peer_rows
 import tool_libsae
-from peer_settings import ARCHITECTURES, QUALITY_BY_TOOL, quality_problem
+from peer_settings import ARCHITECTURES, QUALITY, QUALITY_BY_TOOL, quality_problem
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DATA = os.path.join(HERE, "..", "..", "data")
@@ -141,7 +142,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="run.sh quality")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     parser.add_argument("--quick", action="store_true", help="300 steps and 2 seeds: proves that everything runs")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=QUALITY.steps)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--arch", action="append", choices=ARCHITECTURES, help="may be given again; default: all")
     parser.add_argument("--tool", action="append", choices=list(QUALITY_BY_TOOL), help="may be given again")
@@ -152,6 +153,7 @@ def arguments():
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves through the cleanup
     settings = arguments()
     settings.arch = settings.arch or ARCHITECTURES
     settings.tool = settings.tool or list(QUALITY_BY_TOOL)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -123,11 +124,12 @@ def start(settings, path):
 
 
 def fastest_pytorch(settings):
-    """Tries allocators and the compiled update on our own step, in turns, and keeps the fastest: of few steps on a
-    machine that may be shared the least disturbed one decides."""
+    """Tries allocators and, in a full run, the compiled update on our own step, in turns, and keeps the fastest: of few
+    steps on a machine that may be shared the least disturbed one decides."""
+    updates = [((), {})] if settings.quick else [((), {}), (("compile",), {"PEER_UPDATE": "compile"})]
     tried = [Path(" ".join(("pytorch-tuned", *name, *how)), "tool_pytorch", env | update)
              for name, env in [((), {})] + [((name,), env) for name, env in allocators().items()]
-             for how, update in (((), {}), (("compile",), {"PEER_UPDATE": "compile"}))]
+             for how, update in updates]
     runs = start_all(settings, tried)
     try:
         times = take_turns(runs, settings.tries)
@@ -244,6 +246,7 @@ def arguments():
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves through the cleanup
     settings = arguments()
     steps = settings.steps or (7 if settings.quick else SPEED.steps)
     settings.tries = 3 if settings.quick else 5

@@ -23,7 +23,7 @@ def _groups():
 
 
 def _options_topk(p):
-    return dict(k=p.k, threshold_start_step=p.in_steps(0.5))
+    return dict(k=p.k, threshold_start_step=min(1000, p.steps // 2))
 
 
 def _options_matryoshka(p):
@@ -31,11 +31,11 @@ def _options_matryoshka(p):
 
 
 def _options_l1(p):
-    return dict(l1_penalty=p.extra["l1"], sparsity_warmup_steps=p.in_steps(p.extra["sparsity_warmup"]))
+    return dict(l1_penalty=p.extra["sparsity"], sparsity_warmup_steps=p.in_steps(p.extra["sparsity_warmup"]))
 
 
 def _options_jumprelu(p):
-    return dict(bandwidth=p.extra["bandwidth"], target_l0=p.extra["target_l0"],
+    return dict(bandwidth=p.extra["bandwidth"], target_l0=p.k, sparsity_penalty=p.extra["sparsity"],
                 sparsity_warmup_steps=p.in_steps(p.extra["sparsity_warmup"]))
 
 

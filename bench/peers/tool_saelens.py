@@ -26,11 +26,11 @@ def _options_matryoshka(p):
 
 
 def _options_l1(p):
-    return dict(l1_coefficient=p.extra["l1"], l1_warm_up_steps=p.in_steps(p.extra["sparsity_warmup"]))
+    return dict(l1_coefficient=p.extra["sparsity"], l1_warm_up_steps=p.in_steps(p.extra["sparsity_warmup"]))
 
 
 def _options_jumprelu(p):
-    return dict(l0_coefficient=p.extra["l0_coefficient"], jumprelu_bandwidth=p.extra["bandwidth"],
+    return dict(l0_coefficient=p.extra["sparsity"], jumprelu_bandwidth=p.extra["bandwidth"],
                 jumprelu_init_threshold=p.extra["threshold_init"],
                 l0_warm_up_steps=p.in_steps(p.extra["sparsity_warmup"]))
 
