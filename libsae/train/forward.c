@@ -74,8 +74,8 @@ static void set_floor(saei_objective *o, float floor)
         o->floor[j] = floor;
 }
 
-/* The k · B largest. The guess of the threshold saves work and never changes the result: with too few codes
-   above it, the batch is encoded again without. */
+/* The k · B largest. The guess of the threshold saves work and never changes the result, the least value kept
+   included: unless more codes than are kept lie above it, the batch is encoded again without. */
 static void encode_batch_topk(const saei_objective_job *job)
 {
     saei_objective *o = job->o;
@@ -87,7 +87,7 @@ static void encode_batch_topk(const saei_objective_job *job)
     }
     set_floor(o, floor_share * o->batch_floor);
     encode(job);
-    if (o->has_floors && count_codes(o, job->rows) < keep) {
+    if (o->has_floors && count_codes(o, job->rows) <= keep) {
         o->reselections++;
         set_floor(o, 0.0f);
         encode(job);

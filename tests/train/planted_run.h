@@ -77,22 +77,22 @@ static inline void run_free(run *r)
 static inline sae_trainer *run_trainer(const run *r)
 {
     sae_trainer *trainer;
-    sae_error err;
-    ck_assert_msg(sae_trainer_new(&trainer, r->dump, NULL, &r->options, &err) == SAE_OK, "%s", err.text);
+    sae_error error;
+    ck_assert_msg(sae_trainer_new(&trainer, r->dump, NULL, &r->options, &error) == SAE_OK, "%s", error.text);
     return trainer;
 }
 
 static inline void run_to_end(sae_trainer *trainer)
 {
-    sae_error err;
-    ck_assert_msg(sae_trainer_run(trainer, &err) == SAE_OK, "%s", err.text);
+    sae_error error;
+    ck_assert_msg(sae_trainer_run(trainer, &error) == SAE_OK, "%s", error.text);
 }
 
 static inline sae_model *run_model(const sae_trainer *trainer)
 {
     sae_model *model;
-    sae_error err;
-    ck_assert_msg(sae_trainer_model(&model, trainer, &err) == SAE_OK, "%s", err.text);
+    sae_error error;
+    ck_assert_msg(sae_trainer_model(&model, trainer, &error) == SAE_OK, "%s", error.text);
     return model;
 }
 

@@ -86,6 +86,7 @@ START_TEST(model_is_what_was_measured)
     ck_assert_int_eq(sae_trainer_new(&trainer, r.dump, r.dump, &r.options, NULL), SAE_OK);
     run_to_end(trainer);
     sae_fidelity measured = sae_trainer_metrics(trainer).heldout;
+    ck_assert(selection_of(&r) != SAEI_SELECT_BATCH_TOPK || measured.l0 == (double)r.options.k);
     sae_model *model = run_model(trainer);
     ck_assert_int_eq(sae_model_evaluate(&fidelity, model, r.dump, NULL), SAE_OK);
     ck_assert_uint_eq(fidelity.rows, measured.rows);
@@ -210,12 +211,36 @@ START_TEST(interruption_does_not_change_a_bit)
 }
 END_TEST
 
+/* dictionary_learning's threshold: the least activation kept, then a running mean of it with weight 0.001. */
+START_TEST(running_mean_follows_the_least_kept)
+{
+    run r = run_of(SAE_ARCH_BATCHTOPK, 1);
+    double expected = 0.0;
+    r.options.threshold_rule = SAE_THRESHOLD_EMA;
+    sae_trainer *trainer = run_trainer(&r);
+    for (int step = 0; step < 20; step++) {
+        ck_assert_int_eq(sae_trainer_step(trainer, NULL), SAE_OK);
+        double least = INFINITY;
+        for (size_t row = 0; row < r.options.batch_rows; row++)
+            for (size_t i = 0; i < trainer->objective.codes.count[row]; i++)
+                least =
+                    fmin(least, (double)trainer->objective.codes.value[row * trainer->objective.slots + i]);
+        expected = step == 0 ? least : 0.999 * expected + 0.001 * least;
+        ck_assert_msg(fabs(trainer->threshold - expected) <= 1e-9 * expected,
+                      "step %d: %.12g, expected %.12g", step, trainer->threshold, expected);
+    }
+    sae_trainer_free(trainer);
+    run_free(&r);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("architecture runs");
     TCase *tests = tcase_create("architecture runs");
     tcase_add_loop_test(tests, learns_planted_directions, 0, ARCHITECTURES);
     tcase_add_loop_test(tests, model_is_what_was_measured, 0, ARCHITECTURES);
+    tcase_add_test(tests, running_mean_follows_the_least_kept);
     tcase_add_loop_test(tests, threads_do_not_change_a_bit, 0, ARCHITECTURES);
     tcase_add_loop_test(tests, interruption_does_not_change_a_bit, 0, ARCHITECTURES);
     suite_add_tcase(suite, tests);

@@ -5,7 +5,7 @@
 #include "base/rng.h"
 #include "objective_probe.h"
 
-enum { D = 16, F = 1100, ROWS = 300, DEAD = 40, SLOTS = 64 };
+enum { D = 16, F = 1100, ROWS = 300, DEAD = 40, SLOTS = 256 };
 
 typedef struct variant {
     const char *name;

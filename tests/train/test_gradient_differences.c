@@ -313,6 +313,19 @@ static void assert_near(const saei_parameters *g, const double *expected, const 
     assert_array(g->b_dec, expected + (2 * D + 1 + g->n_extra) * F, D, tolerance, name);
 }
 
+/* Σ f^p / Σ f^p_next: what p-anneal multiplies its λ by. */
+static void assert_p_ratio(const point *at, const objective_probe *probe)
+{
+    double now = 0.0, next = 0.0;
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t j = 0; j < F; j++) {
+            double f = code_of(at, at->base, r, j, pre_of(at, at->base, b_dec_of(at, at->base), r, j));
+            now += f > 0.0 ? pow(f, (double)at->penalty->p) : 0.0;
+            next += f > 0.0 ? pow(f, (double)at->penalty->p_next) : 0.0;
+        }
+    assert_value(saei_objective_p_ratio(&probe->objective), now / next, 1e-9, "p ratio");
+}
+
 START_TEST(gradient_equals_central_differences)
 {
     const variant *v = &variants[_i];
@@ -339,6 +352,8 @@ START_TEST(gradient_equals_central_differences)
     fix_aux(at);
     differentiate(expected, at, probe.parameters.count);
     assert_near(&probe.gradient, expected, v->name);
+    if (v->architecture == &saei_p_anneal_architecture)
+        assert_p_ratio(at, &probe);
     free(at);
     probe_free(&probe);
 }

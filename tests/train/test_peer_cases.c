@@ -1,10 +1,12 @@
 /* The cases of peer_cases.h that the encoder, models and fidelity answer alone. */
 #include "../tools/run_suite.h"
 #include "../tools/toy.h"
+#include "base/memory.h"
 #include "num/blas.h"
 #include "num/encoder.h"
 #include "peer_cases.h"
 #include "sae/apply.h"
+#include "train/trainer.h"
 
 #include <math.h>
 #include <string.h>
@@ -154,6 +156,99 @@ START_TEST(identity_loses_the_negative_part)
 }
 END_TEST
 
+/* A trainer of a model with two latents on rows of one number, s = 1/2, with the weights of the folding case.
+ */
+static sae_trainer *fold_trainer(const sae_dump *dump, sae_architecture architecture)
+{
+    sae_train_options options;
+    sae_trainer *t;
+    sae_error err;
+    sae_train_options_init(&options);
+    options.architecture = architecture;
+    options.n_latents = FOLD_LATENTS;
+    options.k = 1;
+    options.heldout = 0.0;
+    options.free_decoder = true;
+    ck_assert_msg(sae_trainer_new(&t, dump, NULL, &options, &err) == SAE_OK, "%s", err.text);
+    t->scale = fold_scale;
+    memcpy(t->parameters.W_enc, fold_W_enc, sizeof fold_W_enc);
+    memcpy(t->parameters.b_enc, fold_b_enc, sizeof fold_b_enc);
+    memcpy(t->parameters.W_dec, fold_W_dec, sizeof fold_W_dec);
+    t->parameters.b_dec[0] = fold_b_dec;
+    if (architecture == SAE_ARCH_JUMPRELU)
+        memcpy(t->parameters.extra[0], fold_threshold, sizeof fold_threshold);
+    if (architecture == SAE_ARCH_GATED) {
+        memcpy(t->parameters.extra[0], gated_r_mag, sizeof gated_r_mag);
+        memcpy(t->parameters.extra[1], gated_b_mag, sizeof gated_b_mag);
+    }
+    return t;
+}
+
+/* codes and xhat are those of the scaled rows: the model's are both divided by the scale. xhat NULL: codes
+ * alone. */
+static void assert_folded(sae_architecture architecture, const float *expected_codes,
+                          const float *expected_xhat)
+{
+    sae_dump *dump = toy_dump(shared, fold_x, FOLD_ROWS, 1, NULL);
+    sae_trainer *t = fold_trainer(dump, architecture);
+    sae_model *model;
+    sae_codes *codes;
+    float f[FOLD_ROWS * FOLD_LATENTS] = {0}, xhat[FOLD_ROWS];
+    ck_assert_int_eq(sae_trainer_model(&model, t, NULL), SAE_OK);
+    ck_assert_int_eq(sae_codes_new(&codes, shared, NULL), SAE_OK);
+    ck_assert_int_eq(sae_model_encode(codes, model, (sae_view){fold_x, FOLD_ROWS, 1, 1}, NULL), SAE_OK);
+    sae_codes_view view = sae_codes_get(codes);
+    for (size_t r = 0; r < FOLD_ROWS; r++)
+        for (size_t i = (size_t)view.row_ptr[r]; i < (size_t)view.row_ptr[r + 1]; i++)
+            f[r * FOLD_LATENTS + view.latent[i]] = view.value[i] * (float)fold_scale;
+    assert_near(f, expected_codes, FOLD_ROWS * FOLD_LATENTS, 1e-6f);
+    ck_assert_int_eq(sae_model_decode(xhat, model, view, NULL), SAE_OK);
+    if (expected_xhat != NULL)
+        assert_near(xhat, expected_xhat, FOLD_ROWS, 1e-5f);
+    sae_codes_free(codes);
+    sae_model_free(model);
+    sae_trainer_free(t);
+    sae_dump_free(dump);
+}
+
+START_TEST(trained_models_are_folded)
+{
+    assert_folded(SAE_ARCH_RELU, fold_codes, folded_xhat);
+    assert_folded(SAE_ARCH_JUMPRELU, fold_jump_codes, NULL);
+    assert_folded(SAE_ARCH_GATED, gated_codes, folded_gated_xhat);
+}
+END_TEST
+
+START_TEST(input_scales_are_those_of_the_tools)
+{
+    const struct {
+        sae_input_scale kind;
+        double expected;
+    } scales[] = {{SAE_SCALE_MEAN_NORM, scale_saelens},
+                  {SAE_SCALE_RMS_NORM, scale_dictionary_learning},
+                  {SAE_SCALE_NONE, 1.0},
+                  /* mean ‖x‖² = 26 without ‖mean‖² = 104/25 */
+                  {SAE_SCALE_VARIANCE, 0.21398024625545646}};
+    sae_dump *dump = toy_dump(shared, scale_x, SCALE_ROWS, SCALE_D, NULL);
+    saei_dump_scan_result scan;
+    ck_assert_int_eq(saei_dump_scan(&scan, dump, NULL, NULL, NULL), SAE_OK);
+    ck_assert(fabs(scan.mean_norm - scale_mean_norm) <= 1e-12 &&
+              fabs(scan.mean_square - scale_mean_norm2) <= 1e-12);
+    saei_free(shared, scan.mean);
+    for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
+        sae_train_options options;
+        sae_trainer *t;
+        sae_train_options_init(&options);
+        options.heldout = 0.0;
+        options.input_scale = scales[i].kind;
+        ck_assert_int_eq(sae_trainer_new(&t, dump, NULL, &options, NULL), SAE_OK);
+        ck_assert_msg(fabs(t->scale - scales[i].expected) <= 1e-12, "%zu: %.17g", i, t->scale);
+        sae_trainer_free(t);
+    }
+    sae_dump_free(dump);
+}
+END_TEST
+
 /* The rows of the scale case have the mean (−2, 10) / 5. A model without codes that answers with it explains
    nothing: Σ‖x − x̂‖² is Σ‖x − mean x‖² itself. */
 START_TEST(mean_predictor_explains_no_variance)
@@ -186,6 +281,8 @@ int main(void)
     tcase_add_test(tests, jumprelu_passes_what_is_above_its_threshold);
     tcase_add_test(tests, folding_keeps_the_function);
     tcase_add_test(tests, folding_scales_thresholds);
+    tcase_add_test(tests, trained_models_are_folded);
+    tcase_add_test(tests, input_scales_are_those_of_the_tools);
     tcase_add_test(tests, identity_loses_the_negative_part);
     tcase_add_test(tests, mean_predictor_explains_no_variance);
     suite_add_tcase(suite, tests);
