@@ -6,7 +6,7 @@
 
 /* Slots of architectures without a k: more codes than one latent in so many are handled as dense ones, which
    costs no more then; and so many slots for BatchTopK, where a row may take the share of others. */
-enum { DENSE_SHARE = 16, SLOTS_MIN = 256, BATCH_SHARE = 8 };
+enum { DENSE_SHARE = 8, SLOTS_MIN = 64, BATCH_SHARE = 8 };
 
 static size_t max_size(size_t a, size_t b)
 {
