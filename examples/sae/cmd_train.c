@@ -5,6 +5,7 @@
 #include "train_start.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -284,6 +285,28 @@ static int start_trainer(train_run *run)
     return 0;
 }
 
+/* Before hours are spent on a loss that a few rows own. */
+static void warn_of_outliers(const train_run *run)
+{
+    const double far = 10.0;
+    sae_outliers o = sae_trainer_outliers(run->trainer);
+    char position[48] = "";
+    if (!isnan(o.position))
+        snprintf(position, sizeof position, ", position %g", o.position);
+    if (o.rows > 0)
+        complain(
+            "warning: %" PRIu64
+            " rows are %.1f times as long as the median row or longer (the longest: row %" PRIu64
+            "%s, norm %.4g against %.4g); they can take over the loss, so leave them out with --where, for "
+            "instance --where 'position > 0'",
+            o.rows, o.limit / o.median, o.largest_row, position, o.largest, o.median);
+    if (o.mean_over_sigma > far)
+        complain("warning: the mean row is %.1f times as long as the spread of the rows; b_dec takes it up, "
+                 "but look "
+                 "whether a few coordinates hold it",
+                 o.mean_over_sigma);
+}
+
 static void announce(const train_run *run, const sae_train_options *chosen, uint64_t step)
 {
     if (run->args->json)
@@ -359,6 +382,7 @@ static int train(train_run *run)
     if (train_log_open(&run->log, run->args->log, run->args->resume) != 0)
         return 1;
     train_log_begin(&run->log, run->resumed ? "resume" : "start", &chosen, step);
+    warn_of_outliers(run);
     announce(run, &chosen, step);
     sae_error err = {.status = SAE_OK};
     sae_status status = sae_trainer_run(run->trainer, &err);

@@ -175,9 +175,11 @@ sae_status saei_trainer_alloc(sae_trainer **out, const sae_dump *dump, const sae
 sae_status saei_trainer_scan(sae_trainer *t, saei_dump_scan_result *scan, sae_error *err)
 {
     sae_status status = saei_dump_scan(scan, t->dump, t->options.progress, t->options.progress_user, err);
-    if (status == SAE_OK)
-        memcpy(t->data_hash, scan->hash, sizeof t->data_hash);
-    return status;
+    if (status != SAE_OK)
+        return status;
+    memcpy(t->data_hash, scan->hash, sizeof t->data_hash);
+    t->outliers = scan->outliers;
+    return SAE_OK;
 }
 
 static double scale_of(const sae_trainer *t, const saei_dump_scan_result *scan)
@@ -290,6 +292,11 @@ sae_train_options sae_trainer_options(const sae_trainer *trainer)
 sae_train_metrics sae_trainer_metrics(const sae_trainer *trainer)
 {
     return trainer->metrics;
+}
+
+sae_outliers sae_trainer_outliers(const sae_trainer *trainer)
+{
+    return trainer->outliers;
 }
 
 uint64_t sae_trainer_rows(const sae_trainer *trainer)

@@ -33,6 +33,7 @@ struct sae_trainer {
     uint64_t d, rows, window_rows; /* of the data: a checkpoint belongs to them */
     saei_batches_state place;      /* mirrors the batches while a checkpoint is read or written */
     char data_hash[33];
+    sae_outliers outliers;
     sae_train_metrics metrics;
 };
 
