@@ -39,6 +39,7 @@ sae_context *bench_context(unsigned threads);
 
 void bench_io(const bench_settings *settings);
 void bench_encode(const bench_settings *settings);
+void bench_kernels(const bench_settings *settings);
 void bench_train(const bench_settings *settings);
 void bench_rank(const bench_settings *settings);
 void bench_outofcore(const bench_settings *settings);

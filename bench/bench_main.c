@@ -12,7 +12,8 @@ static const struct {
     bool only_when_named;
 } cases[] = {{"io", bench_io, false},
              {"encode", bench_encode, false},
-             {"train", bench_train, false},
+             {"kernels", bench_kernels, false},
+              {"train", bench_train, false},
              {"rank", bench_rank, false},
              {"outofcore", bench_outofcore, true}};
 
@@ -20,7 +21,7 @@ enum { CASES = sizeof cases / sizeof cases[0] };
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: libsae_bench [--json] [--quick] [--full] [io|encode|train|rank|outofcore ...]\n");
+    fprintf(stderr, "usage: libsae_bench [--json] [--quick] [--full] [io|encode|kernels|train|rank|outofcore ...]\n");
     return 2;
 }
 

@@ -95,6 +95,6 @@ void bench_gemm_run(void *arg)
     /* Either flavour of OpenBLAS: the library leaves it at one thread. */
     omp_set_num_threads((int)gemm->threads);
     openblas_set_num_threads((int)gemm->threads);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0f, gemm->x, k, gemm->W, n, 0.0f,
-                gemm->c, n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1.0f, gemm->x, k, gemm->W, k, 0.0f, gemm->c,
+                n);
 }

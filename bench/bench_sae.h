@@ -29,7 +29,7 @@ void bench_sae_free(bench_sae *sae);
 /* Rows [n, d] that are sparse sums of 4 d fixed directions, with noise. */
 void bench_rows(float *out, size_t n, size_t d, uint64_t seed);
 
-/* C [rows, F] = X [rows, d] · W [d, F] by OpenBLAS alone, on its own threads. */
+/* C [rows, F] = X [rows, d] · W [F, d]ᵀ by OpenBLAS alone, on its own threads. */
 typedef struct bench_gemm {
     bench_size size;
     unsigned threads;

@@ -63,6 +63,22 @@ SAE_API sae_status sae_dump_read_column(double *out, const sae_dump *dump, const
 /* out [sae_dump_rows]: whether the condition (grammar of `where`) holds for each selected row. */
 SAE_API sae_status sae_dump_match(bool *out, const sae_dump *dump, const char *condition, sae_error *err);
 
+/* Rows that are far longer than most, such as first tokens: they can take over the loss of a training. A mean
+   that is long beside the spread tells that rows should be centred. */
+typedef struct sae_outliers {
+    double mean_over_sigma; /* ‖E x‖ / σ, σ² = E‖x − E x‖² */
+    double median;          /* norm of the middle row among those that are not 0, within 2 % */
+    double limit;           /* rows of at least this norm are outliers: 10 times the median, or up to 4 % above that */
+    uint64_t rows;          /* how many those are */
+    double largest;         /* largest norm of a row */
+    uint64_t largest_row;   /* the first such row, among the selected ones */
+    double position;        /* its entry of the column "position"; NaN when there is none */
+} sae_outliers;
+
+/* Reads the selected rows once. SAE_E_NONFINITE as sae_dump_read, SAE_STOPPED when progress asked for it. */
+SAE_API sae_status sae_dump_outliers(sae_outliers *out, const sae_dump *dump, sae_progress_fn progress, void *user,
+                                     sae_error *err);
+
 typedef struct sae_shuffle_options {
     size_t size;
     uint64_t seed;

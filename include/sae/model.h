@@ -8,40 +8,78 @@
 extern "C" {
 #endif
 
-/* A TopK SAE. Immutable once built; may serve many threads at once.
-       f = the k largest of relu((x - b_dec) W_enc + b_enc), ties to the lower index;  x̂ = f W_dec + b_dec
-   (Makhzani & Frey 2013, arXiv 1312.5663; Gao et al. 2024, arXiv 2406.04093). */
+/* How pre-activations become activations. With xc = x − b_dec and π_j = xc · W_enc,j + b_enc,j:
+     SAE_TOPK      f = the k largest of relu(π), ties to the lower index
+                   (Makhzani & Frey 2013, arXiv 1312.5663; Gao et al. 2024, arXiv 2406.04093)
+     SAE_RELU      f = relu(π) (Bricken et al. 2023; Cunningham et al. 2023, arXiv 2309.08600)
+     SAE_JUMPRELU  f_j = π_j where π_j > threshold_j, strictly, else 0 (Rajamanoharan et al. 2024, arXiv
+                   2407.14435)
+     SAE_GATED     f_j = relu(exp(r_mag,j) · xc · W_enc,j + b_mag,j) where π_j > 0, else 0 (Rajamanoharan et
+   al. 2024, arXiv 2404.16014) and x̂ = f W_dec + b_dec. An SAE trained with BatchTopK or as Matryoshka is a
+   JumpReLU when it is used, with one threshold for all latents. */
+typedef enum sae_activation { SAE_TOPK = 0, SAE_RELU, SAE_JUMPRELU, SAE_GATED } sae_activation;
+
+/* "topk", "relu", "jumprelu", "gated"; NULL for another value. */
+SAE_API const char *sae_activation_name(sae_activation activation);
+
+/* A trained SAE. Immutable once built; may serve many threads at once. */
 typedef struct sae_model sae_model;
 
-/* Parameters borrowed for sae_model_new, or lent by sae_model_params until the model is freed. */
+/* Parameters borrowed for sae_model_new, or lent by sae_model_params until the model is freed. Vectors that
+   the activation does not use are NULL. */
 typedef struct sae_params {
-    size_t d, n_latents, k;
-    const float *W_enc; /* [d, F] */
-    const float *b_enc; /* [F] */
-    const float *W_dec; /* [F, d] */
-    const float *b_dec; /* [d] */
+    size_t d, n_latents;
+    sae_activation activation;
+    size_t k;               /* TopK: active latents per row at most; else 0 */
+    const float *W_enc;     /* [F, d]: one row per latent, as the weight of a linear layer in PyTorch */
+    const float *b_enc;     /* [F]; gated: the bias of the gate */
+    const float *W_dec;     /* [F, d] */
+    const float *b_dec;     /* [d] */
+    const float *threshold; /* [F], JumpReLU only, >= 0 */
+    const float *r_mag;     /* [F], gated only: logarithm of the gain of the magnitude */
+    const float *b_mag;     /* [F], gated only */
 } sae_params;
 
-/* Copies the parameters. SAE_E_ARGUMENT unless 1 <= k <= F <= 2^32 - 1 and d >= 1; SAE_E_NONFINITE unless all
-   numbers are finite. */
-SAE_API sae_status sae_model_new(sae_model **out, sae_context *context, const sae_params *params, sae_error *err);
+/* Copies the parameters. SAE_E_ARGUMENT unless d >= 1, 1 <= F <= 2^32 - 1, k in 1 .. F for TopK and 0 else,
+   exactly the vectors of the activation are given, and no threshold is negative (the activation would be);
+   SAE_E_NONFINITE unless all numbers are finite, exp(r_mag) too. A latent is switched off by a large finite
+   threshold. */
+SAE_API sae_status sae_model_new(sae_model **out, sae_context *context, const sae_params *params,
+                                 sae_error *err);
 SAE_API void sae_model_free(sae_model *model);
 
-/* Reads and writes the model file: safetensors with W_enc, b_enc, W_dec, b_dec and metadata (docs/FORMATS.md).
-   Saving goes to a temporary file that is synced and renamed: a full disk or a crash leaves the old file or none.
-   overwrite == false: SAE_E_EXISTS when the path exists. */
+/* Reads and writes the model file: safetensors with the parameters and metadata (docs/FORMATS.md). There
+   W_enc is [d, F]; it is turned in passing, without a second copy. Saving goes to a temporary file that is
+   synced and renamed: a full disk or a crash leaves the old file or none. overwrite == false: SAE_E_EXISTS
+   when the path exists. */
 SAE_API sae_status sae_model_load(sae_model **out, sae_context *context, const char *path, sae_error *err);
 SAE_API sae_status sae_model_save(const sae_model *model, const char *path, bool overwrite, sae_error *err);
 
 SAE_API size_t sae_model_dim(const sae_model *model);
 SAE_API size_t sae_model_latents(const sae_model *model);
-SAE_API size_t sae_model_k(const sae_model *model);
+SAE_API size_t
+sae_model_k(const sae_model *model); /* 0 unless TopK: rows have any number of active latents */
 SAE_API sae_params sae_model_params(const sae_model *model);
 
 /* Metadata: text by key ("seed", "data_hash", …), kept by save and load. NULL when absent. */
 SAE_API size_t sae_model_metadata_count(const sae_model *model);
 SAE_API const char *sae_model_metadata_key(const sae_model *model, size_t i);
 SAE_API const char *sae_model_metadata(const sae_model *model, const char *key);
+
+/* How alike the decoder rows are, from the weights alone. The neighbour of a latent is the other latent whose
+   decoder row has the largest cosine with its own. Rows of length 0 have no direction and do not count. */
+enum { SAE_COSINE_BINS = 20 };
+typedef struct sae_decoder_cosines {
+    size_t latents;               /* with a decoder row other than 0 */
+    double mean;                  /* mean cosine with the neighbour; NaN below two latents, as what follows */
+    double median, upper, most;   /* its median, 95 % quantile and maximum */
+    size_t bins[SAE_COSINE_BINS]; /* latents by it: bin i holds i/20 <= cosine < (i + 1)/20, the first also
+                                     what is below, the last also 1 */
+} sae_decoder_cosines;
+
+/* O(F² d) time; memory for a few hundred rows and F numbers, for each thread. The result does not depend on the thread count. */
+SAE_API sae_status sae_model_decoder_cosines(sae_decoder_cosines *out, const sae_model *model,
+                                             sae_progress_fn progress, void *user, sae_error *err);
 
 /* Sparse codes: for row i the entries row_ptr[i] .. row_ptr[i + 1] - 1, latents ascending, values > 0. */
 typedef struct sae_codes_view {
@@ -58,8 +96,8 @@ SAE_API sae_status sae_codes_new(sae_codes **out, sae_context *context, sae_erro
 SAE_API void sae_codes_free(sae_codes *codes);
 SAE_API sae_codes_view sae_codes_get(const sae_codes *codes); /* valid until the next encode into it */
 
-/* Encodes rows [n, d] of raw activations. The result for a row does not depend on the thread count.
-   SAE_E_MISMATCH when rows.cols != d. */
+/* Encodes rows [n, d] of raw activations. The result for a row does not depend on the thread count. Memory
+   follows the number of active latents, never n · F. SAE_E_MISMATCH when rows.cols != d. */
 SAE_API sae_status sae_model_encode(sae_codes *codes, const sae_model *model, sae_view rows, sae_error *err);
 
 /* Reconstructs rows: out [codes.rows, d] in raw activation units. */

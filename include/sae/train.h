@@ -1,4 +1,4 @@
-/* Training a TopK SAE on a dump. */
+/* Training an SAE on a dump. */
 #ifndef SAE_TRAIN_H
 #define SAE_TRAIN_H
 
@@ -8,10 +8,62 @@
 extern "C" {
 #endif
 
-/* Figures of one step, or of the held-out rows. Units: the loss is a fraction of the variance of the rows. */
+/* What is trained. Loss and gradient of each are in libsae/train/NAME_sae.c, with their sources. */
+typedef enum sae_architecture {
+    SAE_ARCH_TOPK = 0,   /* the k largest pre-activations of each row */
+    SAE_ARCH_RELU,       /* ReLU with an L1 penalty ("standard") */
+    SAE_ARCH_BATCHTOPK,  /* the k · B largest of a batch, at most 8 k of one row; one threshold afterwards */
+    SAE_ARCH_MATRYOSHKA, /* BatchTopK whose first latents are dictionaries of their own */
+    SAE_ARCH_JUMPRELU,   /* a threshold for each latent, learnt */
+    SAE_ARCH_GATED,      /* a gate beside the magnitude */
+    SAE_ARCH_P_ANNEAL    /* ReLU with an Lp penalty whose p falls from 1 */
+} sae_architecture;
+
+/* "topk", "relu", …; "unknown" for other values. */
+SAE_API const char *sae_architecture_name(sae_architecture architecture);
+
+/* The penalty of architectures without a k; λ is sparsity_coefficient. */
+typedef enum sae_sparsity {
+    SAE_SPARSITY_AUTO = 0,         /* L1_DECODER_NORM for ReLU and gated, STEP for JumpReLU */
+    SAE_SPARSITY_L1,               /* λ Σ f */
+    SAE_SPARSITY_L1_DECODER_NORM,  /* λ Σ f ‖w_dec‖ */
+    SAE_SPARSITY_STEP,             /* λ L0 */
+    SAE_SPARSITY_TANH,             /* λ Σ tanh(4 f ‖w_dec‖) */
+    SAE_SPARSITY_TARGET_L0         /* λ (L0 / target − 1)² */
+} sae_sparsity;
+
+/* How dead latents model the residual (libsae/train/auxk.h). */
+typedef enum sae_aux_style { SAE_AUX_LIBSAE = 0, SAE_AUX_DICTIONARY_LEARNING, SAE_AUX_SAELENS } sae_aux_style;
+
+/* The factor s that rows are multiplied by while training; it is folded into the model. */
+typedef enum sae_input_scale {
+    SAE_SCALE_VARIANCE = 0, /* 1 / √(E‖x − E x‖²): the loss is a fraction of the variance */
+    SAE_SCALE_RMS_NORM,     /* 1 / √(E‖x‖²), as dictionary_learning */
+    SAE_SCALE_MEAN_NORM,    /* √d / E‖x‖, as SAELens */
+    SAE_SCALE_NONE          /* 1 */
+} sae_input_scale;
+
+/* Where b_dec starts. */
+typedef enum sae_b_dec_init {
+    SAE_B_DEC_GEOMETRIC_MEDIAN = 0, /* of the first batch */
+    SAE_B_DEC_MEAN,                 /* of all rows */
+    SAE_B_DEC_ZERO
+} sae_b_dec_init;
+
+/* The threshold that takes the place of BatchTopK's choice in the model. */
+typedef enum sae_threshold_rule {
+    SAE_THRESHOLD_QUANTILE = 0, /* k active latents a row over the held-out rows, exactly */
+    SAE_THRESHOLD_EMA           /* running mean of the least activation kept, weight 0.001 (dictionary_learning) */
+} sae_threshold_rule;
+
+enum { SAE_GROUPS_MAX = 16 };
+
+/* Figures of one step, or of the held-out rows. Units: losses are those of the scaled rows; with the default scale a
+   fraction of their variance. */
 typedef struct sae_train_metrics {
     uint64_t step, steps;      /* steps done, steps in all */
-    double loss;               /* of the last batch, reconstruction: Σ‖x − x̂‖² / (rows · total variance) */
+    double loss;               /* of the last batch, reconstruction: Σ‖s x − s x̂‖² / rows */
+    double sparsity_loss;      /* the penalty, with its coefficient */
     double aux_loss;           /* AuxK term before its coefficient; 0 when no latent is dead */
     double learning_rate;
     double gradient_norm;      /* before clipping */
@@ -24,25 +76,60 @@ typedef struct sae_train_metrics {
 /* Called on the calling thread after each step. Non-zero: stop after this step (SAE_STOPPED, resumable). */
 typedef int (*sae_train_fn)(void *user, const sae_train_metrics *metrics);
 
+/* "From the data", "of the architecture": the default is chosen by sae_trainer_new. Reals that may be 0 are then
+   negative, sizes 0. */
 typedef struct sae_train_options {
     size_t size;
+    sae_architecture architecture;
     size_t n_latents;      /* F; 0: from the data: 16 d as a power of two, at most one latent per 40 rows */
-    size_t k;              /* active latents per row; 0: the power of two nearest to √(2d) */
+    size_t k;              /* active latents per row; 0: the power of two nearest to √(2d). The target of a penalty
+                              by TARGET_L0 */
     size_t batch_rows;     /* rows per step; 0: from F */
     uint64_t steps;        /* 0: chosen from the data */
     uint64_t seed;         /* initial weights and row order; default 0 */
     double learning_rate;  /* peak; 0: chosen from d and F */
     double warmup;         /* fraction of the steps of linear warm-up */
-    double decay_start;    /* fraction of the steps after which the rate falls linearly to 0 */
+    double decay_start;    /* fraction of the steps after which the rate falls linearly … */
+    double decay_to;       /* … to this fraction of its peak */
     double beta1, beta2, epsilon; /* Adam */
     double clip;           /* largest global gradient norm; 0: no clipping */
-    size_t aux_k;          /* dead latents that model the residual, per row; 0: none; SIZE_MAX: d / 2 */
+
+    sae_sparsity sparsity;
+    double sparsity_coefficient; /* λ; negative: of the architecture */
+    double sparsity_warmup;      /* fraction of the steps over which λ rises from 0; negative: of the architecture */
+    double k_start;              /* k starts this many times larger and falls linearly … */
+    double k_anneal;             /* … over this fraction of the steps; 0: k is constant */
+    double bandwidth;            /* ε of JumpReLU; 0: 0.05 √(variance of a scaled coordinate), see docs/METHODS.md */
+    double threshold_start;      /* JumpReLU's θ at first; negative: ε / 5 */
+    double p_start, p_end;       /* p-anneal: the fraction of the steps where p begins to fall; where it ends */
+    size_t p_updates;            /* in so many equal steps */
+    size_t n_groups;             /* Matryoshka; 0: 1/32, 1/16, 1/8, 1/4, 17/32 of the latents */
+    double groups[SAE_GROUPS_MAX]; /* share of the latents of each group; they add up to 1 */
+    bool group_mean;             /* the groups' losses are averaged, not added */
+    bool detached_gate;          /* gated: the decoder learns nothing from the gate's reconstruction */
+
+    sae_input_scale input_scale;
+    sae_b_dec_init b_dec_init;
+    bool blas_encoder;     /* pre-activations by BLAS rather than screened: slower, with the bits of this BLAS */
+    bool raw_input;        /* b_dec is not subtracted at the input */
+    bool free_decoder;     /* decoder rows are not held at unit length */
+    double decoder_norm;   /* length of the decoder rows at first; 1 unless free_decoder */
+
+    size_t aux_k;          /* dead latents that model the residual, per row; 0: none; SIZE_MAX: d / 2 with a k, else
+                              none */
     double aux_coefficient;
+    sae_aux_style aux_style;
     uint64_t dead_after;   /* a latent is dead when it has not fired for so many rows; 0: from the data */
+    uint64_t resample_every; /* steps between resamplings of dead latents (Bricken et al. 2023); 0: none */
+
+    sae_threshold_rule threshold_rule;
     double heldout;        /* fraction of the rows held out (at most 16384 rows) when no held-out dump is given */
     uint64_t heldout_every; /* steps between held-out measurements; 0: twenty over the run */
+    size_t patience;       /* stop when so many measurements in a row did not improve the held-out FVU; 0: never */
+    double spike;          /* SAE_E_NONFINITE when the loss is so many times its running mean; 0: never */
     const char *checkpoint; /* path; NULL: no checkpoints */
     double checkpoint_seconds; /* time between checkpoints; one more is written when stopped */
+    const sae_model *start; /* fine-tune this model: its weights, its n_latents and k. Not kept: may be freed after */
     sae_train_fn on_step;
     void *on_step_user;
     sae_progress_fn progress; /* of the pass over the data before training */
@@ -50,6 +137,12 @@ typedef struct sae_train_options {
 } sae_train_options;
 
 SAE_API void sae_train_options_init(sae_train_options *options);
+
+/* Sets the options by which another tool trains: its initialisation, scaling, schedule and constants (names: see
+   sae_train_preset_name). Sizes, seed and callbacks stay as they are. SAE_E_NOT_FOUND lists the names. */
+SAE_API sae_status sae_train_options_preset(sae_train_options *options, const char *name, sae_error *err);
+/* Names of the presets, i = 0, 1, …; NULL after the last. */
+SAE_API const char *sae_train_preset_name(size_t i);
 
 /* A training run. Belongs to one thread at a time. */
 typedef struct sae_trainer sae_trainer;

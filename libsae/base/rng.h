@@ -13,6 +13,7 @@ typedef enum saei_stream {
     SAEI_STREAM_ROWS,
     SAEI_STREAM_PERMUTE,
     SAEI_STREAM_BOOTSTRAP,
+    SAEI_STREAM_RESAMPLE,
     SAEI_STREAM_SHUFFLE
 } saei_stream;
 

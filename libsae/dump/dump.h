@@ -22,6 +22,8 @@ typedef struct saei_dump_scan_result {
     double mean_square; /* mean of ‖x‖² */
     double variance;    /* mean of ‖x − mean‖² */
     char hash[33];      /* XXH3-128 of the rows as little-endian float32, in hexadecimal */
+    double mean_norm;   /* mean ‖x‖ */
+    sae_outliers outliers;
 } saei_dump_scan_result;
 
 /* One pass over the selected rows. On failure nothing needs to be freed. SAE_E_NONFINITE as sae_dump_read;

@@ -29,6 +29,10 @@ sae_status saei_dump_read_raw(float *out, const sae_dump *dump, uint64_t first, 
 /* SAE_E_NOT_FOUND, listing the columns there are. */
 sae_status saei_dump_require_column(const sae_dump *dump, const char *name, sae_error *err);
 
+/* One entry of a column, of a selected row. */
+sae_status saei_dump_column_at(double *out, const sae_dump *dump, const char *name, uint64_t row,
+                               sae_error *err);
+
 /* The rows of the next piece of a column that starts at `first` of the shard: whole entries of a 3-D array.
  */
 uint64_t saei_column_piece(const saei_shard *shard, uint64_t first);

@@ -5,7 +5,10 @@
 #include "base/parallel.h"
 #include "dump/dump.h"
 #include "dump/handle.h"
+#include "dump/outliers.h"
+#include "num/rows.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
@@ -19,7 +22,7 @@ typedef struct block_moments {
     uint64_t n;
     double *mean;    /* [d] */
     double *by_axis; /* [2 d]: m2 and sum_square of each axis, so that no sum waits for the one before */
-    double m2, sum_square;
+    double m2, sum_square, sum_norm; /* the last: Σ‖x‖ */
 } block_moments;
 
 typedef struct scan {
@@ -27,6 +30,7 @@ typedef struct scan {
     uint64_t n_rows;
     size_t d;
     block_moments *blocks;
+    double *norm2; /* [rows at once]: ‖x‖² */
 } scan;
 
 static void measure_block(void *arg, size_t task, unsigned worker)
@@ -46,12 +50,16 @@ static void measure_block(void *arg, size_t task, unsigned worker)
             mean[j] += (double)x[i * d + j];
     for (size_t j = 0; j < d; j++)
         mean[j] /= (double)n;
-    for (uint64_t i = 0; i < n; i++)
+    block->sum_norm = 0;
+    for (uint64_t i = 0; i < n; i++) {
         for (size_t j = 0; j < d; j++) {
             double value = (double)x[i * d + j], off = value - mean[j];
             m2[j] += off * off;
             sum_square[j] += value * value;
         }
+        s->norm2[first + i] = saei_row_norm2(x + i * d, d);
+        block->sum_norm += sqrt(s->norm2[first + i]);
+    }
     block->n = n;
     block->m2 = block->sum_square = 0;
     for (size_t j = 0; j < d; j++) {
@@ -72,10 +80,12 @@ static void merge_block(block_moments *all, const block_moments *block, size_t d
     all->n += block->n;
     all->m2 += block->m2 + distance * (n_a * n_b / n);
     all->sum_square += block->sum_square;
+    all->sum_norm += block->sum_norm;
 }
 
-static sae_status scan_rows(block_moments *all, XXH3_state_t *hash, float *rows, scan *s, size_t rows_at_once,
-                            const sae_dump *dump, sae_progress_fn progress, void *user, sae_error *err)
+static sae_status scan_rows(block_moments *all, saei_norms *norms, XXH3_state_t *hash, float *rows, scan *s,
+                            size_t rows_at_once, const sae_dump *dump, sae_progress_fn progress, void *user,
+                            sae_error *err)
 {
     uint64_t total = sae_dump_rows(dump);
     char stage[128];
@@ -91,11 +101,20 @@ static sae_status scan_rows(block_moments *all, XXH3_state_t *hash, float *rows,
         saei_parallel_for(dump->context, blocks, measure_block, s);
         for (size_t b = 0; b < blocks; b++)
             merge_block(all, &s->blocks[b], s->d);
+        saei_norms_add(norms, s->norm2, (size_t)s->n_rows, first);
         XXH3_128bits_update(hash, rows, (size_t)s->n_rows * s->d * sizeof *rows);
     }
     if (progress != NULL && progress(user, stage, total, total) != 0)
         return saei_fail(err, SAE_STOPPED, "%s: stopped", stage);
     return SAE_OK;
+}
+
+static double mean_over_sigma(const double *mean, size_t d, double variance)
+{
+    double mean2 = 0;
+    for (size_t j = 0; j < d; j++)
+        mean2 += mean[j] * mean[j];
+    return sqrt(mean2 / variance);
 }
 
 /* Enough rows that threads have packed chunks to share. */
@@ -115,12 +134,16 @@ sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_
     sae_context *context = dump->context;
     size_t d = dump->d, n_blocks = blocks_at_once(context, d), rows_at_once = n_blocks * BLOCK_ROWS;
     float *rows = NULL;
-    double *scratch = NULL;
+    double *scratch = NULL; /* of the blocks, then ‖x‖² of their rows */
+    saei_norms *norms = NULL;
     block_moments blocks[BLOCKS_MAX], all = {0};
     XXH3_state_t *hash = NULL;
     sae_status status = saei_alloc(&rows, context, saei_mul(rows_at_once, d), sizeof *rows, err);
     if (status == SAE_OK)
-        status = saei_alloc(&scratch, context, saei_mul(3 * n_blocks, d), sizeof *scratch, err);
+        status = saei_alloc(&scratch, context, saei_add(saei_mul(3 * n_blocks, d), rows_at_once),
+                            sizeof *scratch, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&norms, context, 1, sizeof *norms, err);
     if (status == SAE_OK)
         status = saei_alloc(&all.mean, context, d, sizeof *all.mean, err);
     if (status != SAE_OK)
@@ -133,12 +156,15 @@ sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_
     for (size_t b = 0; b < n_blocks; b++)
         blocks[b] = (block_moments){.mean = scratch + 3 * b * d, .by_axis = scratch + (3 * b + 1) * d};
     XXH3_128bits_reset(hash);
-    scan s = {.rows = rows, .d = d, .blocks = blocks};
-    status = scan_rows(&all, hash, rows, &s, rows_at_once, dump, progress, user, err);
+    scan s = {.rows = rows, .d = d, .blocks = blocks, .norm2 = scratch + 3 * n_blocks * d};
+    status = scan_rows(&all, norms, hash, rows, &s, rows_at_once, dump, progress, user, err);
     if (status != SAE_OK)
         goto done;
     out->mean_square = all.sum_square / (double)all.n;
+    out->mean_norm = all.sum_norm / (double)all.n;
     out->variance = all.m2 / (double)all.n;
+    out->outliers = saei_norms_outliers(norms, dump);
+    out->outliers.mean_over_sigma = mean_over_sigma(all.mean, d, out->variance);
     XXH128_hash_t digest = XXH3_128bits_digest(hash);
     snprintf(out->hash, sizeof out->hash, "%016llx%016llx", (unsigned long long)digest.high64,
              (unsigned long long)digest.low64);
@@ -147,6 +173,7 @@ sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_
 done:
     saei_free(context, rows);
     saei_free(context, scratch);
+    saei_free(context, norms);
     saei_free(context, all.mean);
     XXH3_freeState(hash);
     return status;

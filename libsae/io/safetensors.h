@@ -39,14 +39,19 @@ sae_status saei_safetensors_read_part(void *out, const saei_safetensors *file, c
 /* Reads a whole tensor of any float or integer dtype as float32. */
 sae_status saei_safetensors_read_f32(float *out, const saei_safetensors *file, const saei_tensor_info *tensor,
                                      sae_error *err);
+/* Reads a matrix [rows, cols] as float32 into its transpose, out [cols, rows]; beside that, memory for a few
+   rows. */
+sae_status saei_safetensors_read_transposed(float *out, const saei_safetensors *file,
+                                            const saei_tensor_info *tensor, sae_error *err);
 
-/* One tensor to write: data as stored, little-endian. */
+/* One tensor to write: data as stored, little-endian. A float32 matrix may be given as its transpose. */
 typedef struct saei_tensor_out {
     const char *name;
     saei_dtype dtype;
     size_t rank;
     uint64_t shape[SAEI_TENSOR_RANK_MAX];
     const void *data;
+    bool transposed; /* data is [shape[1], shape[0]] */
 } saei_tensor_out;
 
 typedef struct saei_metadata {

@@ -3,7 +3,9 @@
 #include "base/memory.h"
 #include "io/input_file.h"
 #include "io/safetensors.h"
+#include "io/safetensors_band.h"
 #include "io/safetensors_dtype.h"
+#include "num/transpose.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -297,18 +299,45 @@ sae_status saei_safetensors_read_raw(void *out, const saei_safetensors *file, co
     return saei_safetensors_read_part(out, file, info, 0, bytes, err);
 }
 
-sae_status saei_safetensors_read_f32(float *out, const saei_safetensors *file, const saei_tensor_info *info,
-                                     sae_error *err)
+/* Elements first .. first + count - 1 as float32. */
+static sae_status read_elements(float *out, const saei_safetensors *file, const saei_tensor_info *info,
+                                uint64_t first, uint64_t count, sae_error *err)
 {
     unsigned char piece[1 << 15];
     size_t item = saei_dtype_size(info->dtype), per_piece = sizeof piece / item;
-    for (uint64_t done = 0; done < info->elements;) {
-        size_t n = info->elements - done < per_piece ? (size_t)(info->elements - done) : per_piece;
-        sae_status status = saei_safetensors_read_part(piece, file, info, done * item, n * item, err);
+    for (uint64_t done = 0; done < count;) {
+        size_t n = count - done < per_piece ? (size_t)(count - done) : per_piece;
+        sae_status status =
+            saei_safetensors_read_part(piece, file, info, (first + done) * item, n * item, err);
         if (status != SAE_OK)
             return status;
         saei_dtype_to_f32(out + done, info->dtype, piece, n);
         done += n;
     }
     return SAE_OK;
+}
+
+sae_status saei_safetensors_read_f32(float *out, const saei_safetensors *file, const saei_tensor_info *info,
+                                     sae_error *err)
+{
+    return read_elements(out, file, info, 0, info->elements, err);
+}
+
+sae_status saei_safetensors_read_transposed(float *out, const saei_safetensors *file,
+                                            const saei_tensor_info *info, sae_error *err)
+{
+    if (info->rank != 2)
+        return saei_fail(err, SAE_E_FORMAT, "%s: tensor %.80s is not a matrix", file->path, info->name);
+    size_t rows = (size_t)info->shape[0], cols = (size_t)info->shape[1];
+    size_t at_once = saei_safetensors_band_rows(rows, cols);
+    float *band;
+    sae_status status = saei_alloc(&band, file->context, saei_mul(at_once, cols), sizeof *band, err);
+    for (size_t first = 0; status == SAE_OK && first < rows; first += at_once) {
+        size_t n = rows - first < at_once ? rows - first : at_once;
+        status = read_elements(band, file, info, (uint64_t)first * cols, (uint64_t)n * cols, err);
+        if (status == SAE_OK)
+            saei_transpose(out + first, rows, band, cols, n, cols);
+    }
+    saei_free(file->context, band);
+    return status;
 }

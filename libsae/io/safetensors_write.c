@@ -1,8 +1,11 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "io/safetensors.h"
+#include "io/safetensors_band.h"
 #include "io/safetensors_dtype.h"
+#include "num/transpose.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,7 +104,36 @@ static sae_status build_header(char **out, const char *path, const saei_tensor_o
     return status;
 }
 
-static sae_status write_file(saei_atomic_file *file, const char *header,
+static sae_status write_transposed(saei_atomic_file *file, sae_context *context,
+                                   const saei_tensor_out *tensor, sae_error *err)
+{
+    size_t rows = (size_t)tensor->shape[0], cols = (size_t)tensor->shape[1];
+    size_t at_once = saei_safetensors_band_rows(rows, cols);
+    const float *data = tensor->data;
+    float *band;
+    sae_status status = saei_alloc(&band, context, saei_mul(at_once, cols), sizeof *band, err);
+    for (size_t first = 0; status == SAE_OK && first < rows; first += at_once) {
+        size_t n = rows - first < at_once ? rows - first : at_once;
+        saei_transpose(band, cols, data + first, rows, cols, n);
+        status = saei_atomic_file_write(file, band, n * cols * sizeof *band, err);
+    }
+    saei_free(context, band);
+    return status;
+}
+
+static sae_status write_tensor(saei_atomic_file *file, sae_context *context, const saei_tensor_out *tensor,
+                               sae_error *err)
+{
+    if (tensor->transposed) {
+        assert(tensor->rank == 2 && tensor->dtype == SAEI_F32);
+        return write_transposed(file, context, tensor, err);
+    }
+    uint64_t bytes = 0;
+    tensor_bytes(&bytes, tensor);
+    return saei_atomic_file_write(file, tensor->data, (size_t)bytes, err);
+}
+
+static sae_status write_file(saei_atomic_file *file, sae_context *context, const char *header,
                              const saei_tensor_out *const *tensors, size_t n_tensors, sae_error *err)
 {
     /* Spaces bring the data to a multiple of 8 bytes. */
@@ -112,11 +144,8 @@ static sae_status write_file(saei_atomic_file *file, const char *header,
         status = saei_atomic_file_write(file, header, (size_t)length, err);
     if (status == SAE_OK)
         status = saei_atomic_file_write(file, spaces, (size_t)padding, err);
-    for (size_t i = 0; status == SAE_OK && i < n_tensors; i++) {
-        uint64_t bytes = 0;
-        tensor_bytes(&bytes, tensors[i]);
-        status = saei_atomic_file_write(file, tensors[i]->data, (size_t)bytes, err);
-    }
+    for (size_t i = 0; status == SAE_OK && i < n_tensors; i++)
+        status = write_tensor(file, context, tensors[i], err);
     return status;
 }
 
@@ -145,7 +174,7 @@ sae_status saei_safetensors_save(sae_context *context, const char *path, saei_re
         goto done;
     status = saei_atomic_file_open(&file, context, path, replace, err);
     if (status == SAE_OK)
-        status = write_file(file, header, order, n_tensors, err);
+        status = write_file(file, context, header, order, n_tensors, err);
     if (status == SAE_OK)
         status = saei_atomic_file_commit(&file, err);
 done:

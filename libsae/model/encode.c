@@ -1,149 +1,186 @@
+/* Encoding in chunks of rows. A TopK row has k slots for its codes; with the other activations a row has any
+   number of active latents, so it gets a few slots, and those rows that fill them are encoded again with a
+   slot for every latent, some at a time. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "model/code_buffer.h"
 #include "model/model.h"
-#include "num/blas.h"
-#include "num/encoder.h"
 #include "num/rows.h"
+#include "num/screen.h"
 
 #include <string.h>
 
-/* Rows that are centred and encoded at once: enough tiles to keep every thread busy, bounded memory. */
-enum { CHUNK_ROWS = 16 * SAEI_TILE_ROWS };
-
-struct sae_codes {
-    sae_context *context;
-    size_t rows, rows_capacity, nnz_capacity;
-    uint64_t *row_ptr;
-    uint32_t *latent;
-    float *value;
-    /* Work of the encoder for one chunk, sized for the model of the last call. */
-    size_t work_d, work_latents, work_k;
-    float *xc, *scratch;
-    saei_code_slots slots;
+enum {
+    /* Rows that are centred and encoded at once: enough tiles to keep every thread busy, bounded memory. */
+    CHUNK_ROWS = 16 * SAEI_TILE_ROWS,
+    /* Slots of a row whose number of active latents is not bounded: more than most rows of most models need.
+     */
+    FEW_SLOTS = 256,
+    /* Slots of all rows that are encoded with one for every latent: 32 MiB. */
+    WIDE_SLOTS = 1 << 22,
+    /* Such rows are few; smaller tiles share them among the threads. */
+    WIDE_TILE_ROWS = 64
 };
 
-sae_status sae_codes_new(sae_codes **out, sae_context *context, sae_error *err)
+static size_t min_size(size_t a, size_t b)
 {
-    sae_status status = saei_alloc(out, context, 1, sizeof **out, err);
-    if (status != SAE_OK)
-        return status;
-    sae_codes *codes = *out;
-    codes->context = context;
-    status = saei_alloc(&codes->row_ptr, context, 1, sizeof *codes->row_ptr, err);
-    if (status != SAE_OK) {
-        saei_free(context, codes);
-        *out = NULL;
-    }
-    return status;
+    return a < b ? a : b;
 }
 
-static void free_work(sae_codes *codes)
+static size_t slots_of(const sae_model *model)
 {
-    saei_free(codes->context, codes->xc);
-    saei_free(codes->context, codes->scratch);
-    saei_code_slots_free(&codes->slots, codes->context);
-    codes->xc = codes->scratch = NULL;
-    codes->work_d = 0;
+    return model->activation == SAE_TOPK ? model->k : min_size(FEW_SLOTS, model->n_latents);
 }
 
-void sae_codes_free(sae_codes *codes)
+static size_t scratch_of(const sae_model *model)
 {
-    if (codes == NULL)
-        return;
-    free_work(codes);
-    saei_free(codes->context, codes->row_ptr);
-    saei_free(codes->context, codes->latent);
-    saei_free(codes->context, codes->value);
-    saei_free(codes->context, codes);
-}
-
-sae_codes_view sae_codes_get(const sae_codes *codes)
-{
-    return (sae_codes_view){codes->rows, codes->row_ptr, codes->latent, codes->value};
+    return saei_encoder_scratch(model->d, model->n_latents, slots_of(model), true);
 }
 
 static sae_status make_work(sae_codes *codes, const sae_model *model, sae_error *err)
 {
-    if (codes->work_d == model->d && codes->work_latents == model->n_latents && codes->work_k == model->k)
+    size_t slots = slots_of(model);
+    if (codes->work_d == model->d && codes->work_latents == model->n_latents && codes->work_slots == slots)
         return SAE_OK;
-    free_work(codes);
+    saei_codes_free_work(codes);
     sae_context *context = codes->context;
-    size_t workers = sae_context_threads(context), tiles = CHUNK_ROWS / SAEI_TILE_ROWS;
-    size_t scratch = saei_mul(saei_encoder_scratch(model->n_latents), workers < tiles ? workers : tiles);
-    sae_status status = saei_alloc(&codes->xc, context, saei_mul(CHUNK_ROWS, model->d), sizeof(float), err);
+    size_t workers = min_size(sae_context_threads(context), CHUNK_ROWS / SAEI_TILE_ROWS);
+    sae_status status =
+        saei_alloc(&codes->scratch, context, saei_mul(scratch_of(model), workers), sizeof(float), err);
     if (status == SAE_OK)
-        status = saei_alloc(&codes->scratch, context, scratch, sizeof(float), err);
-    if (status == SAE_OK)
-        status = saei_code_slots_new(&codes->slots, context, CHUNK_ROWS, model->k, err);
+        status = saei_slot_rows_new(&codes->chunk, context, CHUNK_ROWS, slots, model->d, err);
     if (status != SAE_OK) {
-        free_work(codes);
+        saei_codes_free_work(codes);
         return status;
     }
     codes->work_d = model->d;
     codes->work_latents = model->n_latents;
-    codes->work_k = model->k;
+    codes->work_slots = slots;
     return SAE_OK;
 }
 
-static sae_status make_room(sae_codes *codes, size_t rows, size_t k, sae_error *err)
+typedef struct encode_job {
+    const sae_codes *codes;
+    const sae_model *model;
+    const saei_slot_rows *to;
+    size_t tile_rows, n;
+    sae_view raw; /* rows to centre first; data NULL: to->xc is centred */
+} encode_job;
+
+/* Whether the row may have more active latents than it had slots. */
+static bool is_cut(const saei_slot_rows *rows, size_t r, const sae_model *model)
 {
-    sae_status status = SAE_OK;
-    if (rows > codes->rows_capacity) {
-        status =
-            saei_grow(&codes->row_ptr, codes->context, 1, saei_add(rows, 1), sizeof *codes->row_ptr, err);
+    return model->activation != SAE_TOPK && rows->slots < model->n_latents &&
+           rows->codes.count[r] == rows->slots;
+}
+
+/* From xc · W_enc of the latents whose gate is open to their magnitudes; those of 0 go. */
+static void gated_magnitudes(const saei_slot_rows *rows, size_t r, const sae_model *model)
+{
+    uint32_t *latent = rows->codes.latent + r * rows->slots;
+    float *value = rows->codes.value + r * rows->slots;
+    uint32_t kept = 0;
+    for (size_t i = 0; i < rows->codes.count[r]; i++) {
+        uint32_t j = latent[i];
+        float magnitude = model->gain[j] * value[i] + model->b_mag[j];
+        latent[kept] = j;
+        value[kept] = magnitude;
+        kept += magnitude > 0.0f;
+    }
+    rows->codes.count[r] = kept;
+}
+
+static void encode_tile(void *arg, size_t tile, unsigned worker)
+{
+    const encode_job *job = arg;
+    const sae_model *model = job->model;
+    size_t d = model->d, first = tile * job->tile_rows, n = min_size(job->tile_rows, job->n - first);
+    saei_encoder encoder = saei_model_encoder(model, job->to->slots);
+    for (size_t r = first; job->raw.data != NULL && r < first + n; r++)
+        saei_row_scale_shift(job->to->xc + r * d, 1.0f, job->raw.data + r * job->raw.stride, model->b_dec, d);
+    if (job->raw.data != NULL)
+        saei_encode_tile(job->to->codes, &encoder, job->to->xc, first, n,
+                         job->codes->scratch + worker * scratch_of(model), NULL);
+    /* With a slot for every latent there is nothing to screen; the codes are the same. */
+    for (size_t r = first; job->raw.data == NULL && r < first + n; r++)
+        saei_encode_row_exact(job->to->codes, &encoder, job->to->xc, r);
+    if (model->activation != SAE_GATED)
+        return;
+    for (size_t r = first; r < first + n; r++)
+        if (!is_cut(job->to, r, model))
+            gated_magnitudes(job->to, r, model);
+}
+
+static void encode_rows(encode_job job)
+{
+    size_t tiles = (job.n + job.tile_rows - 1) / job.tile_rows;
+    saei_parallel_for(job.codes->context, tiles, encode_tile, &job);
+}
+
+/* Encodes with a slot for every latent those rows first .. n - 1 of the chunk that are cut, as many as there
+   is room for: *held. */
+static sae_status encode_wide(size_t *held, sae_codes *codes, const sae_model *model, size_t first, size_t n,
+                              sae_error *err)
+{
+    size_t F = model->n_latents, d = model->d, rows = 0;
+    if (codes->wide.rows == 0) {
+        size_t room = min_size(F < WIDE_SLOTS ? WIDE_SLOTS / F : 1, CHUNK_ROWS);
+        sae_status status = saei_slot_rows_new(&codes->wide, codes->context, room, F, d, err);
         if (status != SAE_OK)
             return status;
-        codes->rows_capacity = rows;
     }
-    size_t nnz = saei_mul(rows, k);
-    if (nnz <= codes->nnz_capacity)
-        return SAE_OK;
-    /* The old codes are dropped, so the buffers are replaced rather than grown. */
-    saei_free(codes->context, codes->latent);
-    saei_free(codes->context, codes->value);
-    codes->latent = NULL;
-    codes->value = NULL;
-    codes->nnz_capacity = 0;
-    status = saei_alloc(&codes->latent, codes->context, nnz, sizeof *codes->latent, err);
-    if (status == SAE_OK)
-        status = saei_alloc(&codes->value, codes->context, nnz, sizeof *codes->value, err);
-    if (status == SAE_OK)
-        codes->nnz_capacity = nnz;
+    for (size_t r = first; r < n && rows < codes->wide.rows; r++)
+        if (is_cut(&codes->chunk, r, model))
+            memcpy(codes->wide.xc + rows++ * d, codes->chunk.xc + r * d, d * sizeof(float));
+    encode_rows((encode_job){
+        .codes = codes, .model = model, .to = &codes->wide, .tile_rows = WIDE_TILE_ROWS, .n = rows});
+    *held = rows;
+    return SAE_OK;
+}
+
+static sae_status append_row(sae_codes *codes, const saei_slot_rows *rows, size_t r, sae_error *err)
+{
+    return saei_codes_append(codes, rows->codes.latent + r * rows->slots, rows->codes.value + r * rows->slots,
+                             rows->codes.count[r], err);
+}
+
+/* Appends the codes of the chunk in row order. */
+static sae_status append_chunk(sae_codes *codes, const sae_model *model, size_t n, sae_error *err)
+{
+    size_t entries = 0, held = 0, next = 0; /* `next` of the `held` wide rows */
+    for (size_t r = 0; r < n; r++)
+        entries += codes->chunk.codes.count[r];
+    sae_status status = saei_codes_reserve(codes, entries, err);
+    for (size_t r = 0; r < n && status == SAE_OK; r++) {
+        if (!is_cut(&codes->chunk, r, model)) {
+            status = append_row(codes, &codes->chunk, r, err);
+            continue;
+        }
+        if (next == held) {
+            status = encode_wide(&held, codes, model, r, n, err);
+            next = 0;
+        }
+        if (status == SAE_OK)
+            status = append_row(codes, &codes->wide, next++, err);
+    }
     return status;
 }
 
-/* Appends the slots of a chunk in row order. */
-static void append_slots(sae_codes *codes, size_t first_row, size_t rows, size_t k)
+static sae_status encode_chunks(sae_codes *codes, const sae_model *model, sae_view rows, sae_error *err)
 {
-    for (size_t r = 0; r < rows; r++) {
-        size_t count = codes->slots.count[r];
-        uint64_t start = codes->row_ptr[first_row + r];
-        memcpy(codes->latent + start, codes->slots.latent + r * k, count * sizeof(uint32_t));
-        memcpy(codes->value + start, codes->slots.value + r * k, count * sizeof(float));
-        codes->row_ptr[first_row + r + 1] = start + count;
+    sae_status status = SAE_OK;
+    for (size_t first = 0; first < rows.rows && status == SAE_OK; first += CHUNK_ROWS) {
+        size_t n = min_size(rows.rows - first, CHUNK_ROWS);
+        encode_rows((encode_job){.codes = codes,
+                                 .model = model,
+                                 .to = &codes->chunk,
+                                 .tile_rows = SAEI_TILE_ROWS,
+                                 .n = n,
+                                 .raw = {rows.data + first * rows.stride, n, rows.cols, rows.stride}});
+        status = append_chunk(codes, model, n, err);
     }
-}
-
-typedef struct encode_job {
-    sae_codes *codes;
-    const sae_model *model;
-    sae_view rows;
-} encode_job;
-
-static void encode_task(void *arg, size_t tile, unsigned worker)
-{
-    const encode_job *job = arg;
-    const sae_codes *codes = job->codes;
-    const sae_model *model = job->model;
-    saei_encoder encoder = {model->d, model->n_latents, model->k, model->W_enc, false, model->b_enc, NULL};
-    size_t first = tile * SAEI_TILE_ROWS, left = job->rows.rows - first;
-    size_t n = left < SAEI_TILE_ROWS ? left : SAEI_TILE_ROWS;
-    for (size_t r = first; r < first + n; r++)
-        saei_row_scale_shift(codes->xc + r * model->d, 1.0f, job->rows.data + r * job->rows.stride,
-                             model->b_dec, model->d);
-    saei_encode_tile(codes->slots, NULL, &encoder, codes->xc, first, n,
-                     codes->scratch + worker * saei_encoder_scratch(model->n_latents));
+    return status;
 }
 
 sae_status sae_model_encode(sae_codes *codes, const sae_model *model, sae_view rows, sae_error *err)
@@ -152,52 +189,12 @@ sae_status sae_model_encode(sae_codes *codes, const sae_model *model, sae_view r
         return saei_fail(err, SAE_E_MISMATCH,
                          "rows are %zu wide, the model takes %zu: they are from different layers or models",
                          rows.cols, model->d);
-    codes->rows = 0;
     sae_status status = make_work(codes, model, err);
     if (status == SAE_OK)
-        status = make_room(codes, rows.rows, model->k, err);
+        status = saei_codes_start(codes, rows.rows, err);
+    if (status == SAE_OK)
+        status = encode_chunks(codes, model, rows, err);
     if (status != SAE_OK)
-        return status;
-    saei_blas_begin();
-    for (size_t first = 0; first < rows.rows; first += CHUNK_ROWS) {
-        size_t n = rows.rows - first < CHUNK_ROWS ? rows.rows - first : CHUNK_ROWS;
-        encode_job job = {codes, model, {rows.data + first * rows.stride, n, rows.cols, rows.stride}};
-        saei_parallel_for(codes->context, (n + SAEI_TILE_ROWS - 1) / SAEI_TILE_ROWS, encode_task, &job);
-        append_slots(codes, first, n, model->k);
-    }
-    codes->rows = rows.rows;
-    return SAE_OK;
-}
-
-typedef struct decode_job {
-    float *out;
-    const sae_model *model;
-    sae_codes_view codes;
-} decode_job;
-
-static void decode_tile(void *arg, size_t task, unsigned worker)
-{
-    (void)worker;
-    const decode_job *job = arg;
-    const sae_model *model = job->model;
-    size_t end =
-        (task + 1) * SAEI_TILE_ROWS < job->codes.rows ? (task + 1) * SAEI_TILE_ROWS : job->codes.rows;
-    for (size_t r = task * SAEI_TILE_ROWS; r < end; r++) {
-        float *out = job->out + r * model->d;
-        uint64_t start = job->codes.row_ptr[r];
-        memcpy(out, model->b_dec, model->d * sizeof(float));
-        saei_decode_row(out, model->W_dec, model->d, job->codes.latent + start, job->codes.value + start,
-                        (size_t)(job->codes.row_ptr[r + 1] - start));
-    }
-}
-
-sae_status sae_model_decode(float *out, const sae_model *model, sae_codes_view codes, sae_error *err)
-{
-    for (uint64_t i = 0; codes.rows > 0 && i < codes.row_ptr[codes.rows]; i++)
-        if (codes.latent[i] >= model->n_latents)
-            return saei_fail(err, SAE_E_MISMATCH, "codes name latent %u, the model has %zu",
-                             (unsigned)codes.latent[i], model->n_latents);
-    decode_job job = {out, model, codes};
-    saei_parallel_for(model->context, (codes.rows + SAEI_TILE_ROWS - 1) / SAEI_TILE_ROWS, decode_tile, &job);
-    return SAE_OK;
+        codes->rows = 0;
+    return status;
 }

@@ -13,16 +13,36 @@ void saei_blas_begin(void)
         openblas_set_num_threads(1);
 }
 
-void saei_blas_gemm(float *c, const float *a, const float *b, size_t ldb, int b_transposed, size_t m,
-                    size_t n, size_t k)
+typedef struct gemm_job {
+    float *c;
+    const float *a, *b;
+    size_t ldb, m, n, k;
+    bool b_transposed;
+    float alpha, beta;
+} gemm_job;
+
+/* c = beta c + alpha a · b on the calling thread alone. */
+static void run(const gemm_job *job)
 {
     /* This flavour goes back to as many threads as OpenMP would give the calling thread. */
     bool openmp = omp_get_max_threads != NULL && omp_set_num_threads != NULL;
     int openmp_threads = openmp ? omp_get_max_threads() : 0;
     if (openmp)
         omp_set_num_threads(1);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, b_transposed ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n,
-                (blasint)k, 1.0f, a, (blasint)k, b, (blasint)ldb, 0.0f, c, (blasint)n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, job->b_transposed ? CblasTrans : CblasNoTrans, (blasint)job->m,
+                (blasint)job->n, (blasint)job->k, job->alpha, job->a, (blasint)job->k, job->b,
+                (blasint)job->ldb, job->beta, job->c, (blasint)job->n);
     if (openmp)
         omp_set_num_threads(openmp_threads);
+}
+
+void saei_blas_gemm(float *c, const float *a, const float *b, size_t ldb, int b_transposed, size_t m,
+                    size_t n, size_t k)
+{
+    run(&(gemm_job){c, a, b, ldb, m, n, k, b_transposed != 0, 1.0f, 0.0f});
+}
+
+void saei_blas_gemm_subtract(float *c, const float *a, const float *b, size_t m, size_t n, size_t k)
+{
+    run(&(gemm_job){c, a, b, n, m, n, k, false, -1.0f, 1.0f});
 }

@@ -10,6 +10,9 @@
 void saei_blas_gemm(float *c, const float *a, const float *b, size_t ldb, int b_transposed, size_t m,
                     size_t n, size_t k);
 
+/* c [m, n] −= a [m, k] · b [k, n], in the same way. */
+void saei_blas_gemm_subtract(float *c, const float *a, const float *b, size_t m, size_t n, size_t k);
+
 /* Sets OpenBLAS to one thread, process-wide. Call it outside of parallel loops. */
 void saei_blas_begin(void);
 

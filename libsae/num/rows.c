@@ -41,6 +41,33 @@ SAEI_CLONES void saei_row_axpy(float *restrict y, float a, const float *restrict
         y[i] += a * x[i];
 }
 
+typedef float vector8 __attribute__((vector_size(32), aligned(4), may_alias));
+
+enum { COMBINE_VECTORS = 8, COMBINE = 8 * COMBINE_VECTORS };
+
+/* The sums of COMBINE neighbouring elements stay in registers over all rows. */
+SAEI_CLONES void saei_rows_combine(float *restrict out, const float *restrict base, size_t stride,
+                                   const uint32_t *row, const float *weight, size_t n, size_t d)
+{
+    size_t first = 0;
+    for (; first + COMBINE <= d; first += COMBINE) {
+        vector8 sum[COMBINE_VECTORS];
+        vector8 *to = (vector8 *)(void *)(out + first);
+        for (int v = 0; v < COMBINE_VECTORS; v++)
+            sum[v] = to[v];
+        for (size_t i = 0; i < n; i++) {
+            const vector8 *x = (const vector8 *)(const void *)(base + row[i] * stride + first);
+            for (int v = 0; v < COMBINE_VECTORS; v++)
+                sum[v] += weight[i] * x[v];
+        }
+        for (int v = 0; v < COMBINE_VECTORS; v++)
+            to[v] = sum[v];
+    }
+    for (size_t i = 0; i < n && first < d; i++)
+        for (size_t e = first; e < d; e++)
+            out[e] += weight[i] * base[row[i] * stride + e];
+}
+
 SAEI_CLONES void saei_row_scale_shift(float *restrict y, float a, const float *restrict x,
                                       const float *restrict c, size_t d)
 {

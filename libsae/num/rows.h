@@ -4,6 +4,7 @@
 #define SAEI_ROWS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Σ a_i b_i */
 float saei_row_dot(const float *a, const float *b, size_t d);
@@ -13,6 +14,11 @@ double saei_row_norm2(const float *a, size_t d);
 
 /* y += a x */
 void saei_row_axpy(float *y, float a, const float *x, size_t d);
+
+/* out [d] += Σ_i weight_i · (row `row_i` of base), rows `stride` floats apart; for each element the terms are added
+   in the order of i. */
+void saei_rows_combine(float *out, const float *base, size_t stride, const uint32_t *row, const float *weight,
+                       size_t n, size_t d);
 
 /* y = a x − c; y may be x */
 void saei_row_scale_shift(float *y, float a, const float *x, const float *c, size_t d);

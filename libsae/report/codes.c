@@ -37,6 +37,9 @@ static sae_status write_attributes(codes_file *f, sae_error *err)
     sae_status status = saei_hdf5_writer_attribute(f->writer, "format", "libsae-codes", err);
     if (status == SAE_OK)
         status = saei_hdf5_writer_attribute(f->writer, "dump", sae_dump_name(f->dump), err);
+    if (status == SAE_OK)
+        status = saei_hdf5_writer_attribute(f->writer, "activation",
+                                            sae_activation_name(sae_model_params(f->model).activation), err);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && status == SAE_OK; i++) {
         char text[24];
         snprintf(text, sizeof text, "%" PRIu64, numbers[i].value);

@@ -18,7 +18,7 @@ typedef struct piece {
     void *data;
 } piece;
 
-enum { PIECES_MAX = 40, CHECKSUM_TEXT = 33 };
+enum { PIECES_MAX = 80, CHECKSUM_TEXT = 33 };
 
 static size_t elements(const piece *p)
 {
@@ -29,6 +29,7 @@ static size_t elements(const piece *p)
 static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
 {
     sae_train_options *o = &t->options;
+    _Static_assert(sizeof(sae_architecture) == sizeof(uint32_t), "enums are stored as 32-bit integers");
     _Static_assert(sizeof(size_t) == sizeof(uint64_t), "size_t options are stored as 64-bit integers");
     const piece numbers[] = {
         {"d", SAEI_U64, 0, &t->d},
@@ -56,6 +57,37 @@ static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
         {"clip", SAEI_F64, 0, &o->clip},
         {"aux_coefficient", SAEI_F64, 0, &o->aux_coefficient},
         {"heldout", SAEI_F64, 0, &o->heldout},
+        {"decay_to", SAEI_F64, 0, &o->decay_to},
+        {"architecture", SAEI_U32, 0, &o->architecture},
+        {"sparsity", SAEI_U32, 0, &o->sparsity},
+        {"sparsity_coefficient", SAEI_F64, 0, &o->sparsity_coefficient},
+        {"sparsity_warmup", SAEI_F64, 0, &o->sparsity_warmup},
+        {"k_start", SAEI_F64, 0, &o->k_start},
+        {"k_anneal", SAEI_F64, 0, &o->k_anneal},
+        {"bandwidth", SAEI_F64, 0, &o->bandwidth},
+        {"threshold_start", SAEI_F64, 0, &o->threshold_start},
+        {"p_start", SAEI_F64, 0, &o->p_start},
+        {"p_end", SAEI_F64, 0, &o->p_end},
+        {"p_updates", SAEI_U64, 0, &o->p_updates},
+        {"n_groups", SAEI_U64, 0, &o->n_groups},
+        {"groups", SAEI_F64, SAE_GROUPS_MAX, o->groups},
+        {"group_mean", SAEI_BOOL, 0, &o->group_mean},
+        {"detached_gate", SAEI_BOOL, 0, &o->detached_gate},
+        {"raw_input", SAEI_BOOL, 0, &o->raw_input},
+        {"blas_encoder", SAEI_BOOL, 0, &o->blas_encoder},
+        {"free_decoder", SAEI_BOOL, 0, &o->free_decoder},
+        {"decoder_norm", SAEI_F64, 0, &o->decoder_norm},
+        {"aux_style", SAEI_U32, 0, &o->aux_style},
+        {"resample_every", SAEI_U64, 0, &o->resample_every},
+        {"threshold_rule", SAEI_U32, 0, &o->threshold_rule},
+        {"patience", SAEI_U64, 0, &o->patience},
+        {"spike", SAEI_F64, 0, &o->spike},
+        {"threshold", SAEI_F64, 0, &t->threshold},
+        {"anneal", SAEI_F64, 0, &t->anneal},
+        {"running_loss", SAEI_F64, 0, &t->running_loss},
+        {"best_fvu", SAEI_F64, 0, &t->best_fvu},
+        {"without_gain", SAEI_U64, 0, &t->without_gain},
+        {"l0", SAEI_F64, 0, &t->l0},
     };
     memcpy(out, numbers, sizeof numbers);
     return sizeof numbers / sizeof numbers[0];
@@ -97,12 +129,15 @@ sae_status sae_trainer_save(const sae_trainer *trainer, const char *path, sae_er
     size_t n = list_numbers(pieces, &t);
     n += list_arrays(pieces + n, &t);
     for (size_t i = 0; i < n; i++)
-        tensors[i] = (saei_tensor_out){
-            pieces[i].name, pieces[i].dtype, pieces[i].count > 0, {pieces[i].count}, pieces[i].data};
+        tensors[i] = (saei_tensor_out){.name = pieces[i].name,
+                                       .dtype = pieces[i].dtype,
+                                       .rank = pieces[i].count > 0,
+                                       .shape = {pieces[i].count},
+                                       .data = pieces[i].data};
     char sum[CHECKSUM_TEXT];
     checksum(sum, pieces, n, t.data_hash);
     const saei_metadata metadata[] = {
-        {"format", "libsae-checkpoint"}, {"version", "1"}, {"data_xxh3_128", t.data_hash}, {"xxh3_128", sum}};
+        {"format", "libsae-checkpoint"}, {"version", "2"}, {"data_xxh3_128", t.data_hash}, {"xxh3_128", sum}};
     return saei_safetensors_save(t.context, path, SAEI_KEEP_PREVIOUS, tensors, n, metadata,
                                  sizeof metadata / sizeof metadata[0], err);
 }
@@ -130,7 +165,7 @@ static sae_status check_identity(const sae_trainer *t, const saei_safetensors *f
     const char *version = saei_safetensors_metadata(file, "version");
     const char *data = saei_safetensors_metadata(file, "data_xxh3_128");
     if (format == NULL || strcmp(format, "libsae-checkpoint") != 0 || version == NULL ||
-        strcmp(version, "1") != 0)
+        strcmp(version, "2") != 0)
         return saei_fail(err, SAE_E_FORMAT, "%s: not a checkpoint of this version of libsae", path);
     if (data == NULL || strcmp(data, t->data_hash) != 0)
         return saei_fail(
@@ -140,6 +175,20 @@ static sae_status check_identity(const sae_trainer *t, const saei_safetensors *f
     return SAE_OK;
 }
 
+/* A byte of a file is no bool before it is known to be 0 or 1. */
+static bool flags_valid(const sae_train_options *o)
+{
+    const bool *const flags[] = {&o->group_mean, &o->detached_gate, &o->raw_input, &o->free_decoder,
+                                 &o->blas_encoder};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        unsigned char byte;
+        memcpy(&byte, flags[i], 1);
+        if (byte > 1)
+            return false;
+    }
+    return true;
+}
+
 /* Sizes from a file are data: they must be those of this dump before anything is allocated by them. */
 static sae_status check_numbers(const sae_trainer *t, uint64_t d, uint64_t rows, const char *path,
                                 sae_error *err)
@@ -147,7 +196,8 @@ static sae_status check_numbers(const sae_trainer *t, uint64_t d, uint64_t rows,
     const sae_train_options *o = &t->options;
     if (t->d != d || t->rows != rows || t->window_rows < 1 || t->step > o->steps || o->n_latents < 1 ||
         o->k < 1 || o->steps < 1 || o->batch_rows < 1 || o->dead_after < 1 || o->heldout_every < 1 ||
-        !(t->scale > 0.0))
+        !flags_valid(o) || o->sparsity > SAE_SPARSITY_TARGET_L0 || !(t->scale > 0.0) ||
+        !(o->k_start >= 1.0 && o->k_start <= (double)o->n_latents))
         return saei_fail(err, SAE_E_FORMAT, "%s: the numbers of the checkpoint do not make sense", path);
     return SAE_OK;
 }
@@ -176,6 +226,7 @@ static sae_status read_state(sae_trainer *t, const saei_safetensors *file, const
     if (expected == NULL || strcmp(expected, sum) != 0)
         return saei_fail(err, SAE_E_FORMAT, "%s: the checksum does not match: the checkpoint is damaged",
                          path);
+    saei_objective_pack(&t->objective, &t->parameters);
     return saei_batches_seek(t->batches, t->place, err);
 }
 
@@ -185,16 +236,17 @@ static sae_status load_file(sae_trainer **out, const char *path, const sae_dump 
     *out = NULL;
     saei_safetensors *file = NULL;
     sae_trainer *t;
-    double variance;
+    saei_dump_scan_result scan = {0};
     sae_status status = saei_trainer_alloc(&t, dump, heldout, options, err);
     if (status != SAE_OK)
         return status;
     status = saei_safetensors_open(&file, t->context, path, err);
     if (status == SAE_OK)
-        status = saei_trainer_scan(t, &variance, err);
+        status = saei_trainer_scan(t, &scan, err);
     if (status == SAE_OK)
         status = read_state(t, file, path, err);
     saei_safetensors_free(file);
+    saei_free(t->context, scan.mean);
     if (status != SAE_OK) {
         sae_trainer_free(t);
         return status;

@@ -1,7 +1,9 @@
 #include "train/choices.h"
 #include "base/error.h"
+#include "train/architecture.h"
 
 #include <math.h>
+#include <string.h>
 
 void sae_train_options_init(sae_train_options *options)
 {
@@ -9,6 +11,14 @@ void sae_train_options_init(sae_train_options *options)
         .size = sizeof *options,
         .warmup = 0.03,
         .decay_start = 0.2,
+        .sparsity_coefficient = -1.0,
+        .sparsity_warmup = -1.0,
+        .k_start = 1.0,
+        .threshold_start = -1.0,
+        .p_start = 0.2,
+        .p_end = 0.2,
+        .p_updates = 10,
+        .decoder_norm = 1.0,
         .beta1 = 0.9,
         .beta2 = 0.999,
         .epsilon = 1e-8,
@@ -83,9 +93,98 @@ static double choose_learning_rate(size_t d, size_t n_latents)
     return by_width < by_latents ? by_width : by_latents;
 }
 
+bool saei_has_k(sae_architecture architecture)
+{
+    return architecture == SAE_ARCH_TOPK || architecture == SAE_ARCH_BATCHTOPK ||
+           architecture == SAE_ARCH_MATRYOSHKA;
+}
+
+/* λ in the units of scaled rows, whose losses are of the order of 1: as dictionary_learning's. */
+static void choose_sparsity(sae_train_options *o)
+{
+    if (o->sparsity == SAE_SPARSITY_AUTO)
+        o->sparsity = o->architecture == SAE_ARCH_JUMPRELU   ? SAE_SPARSITY_TARGET_L0
+                      : o->architecture == SAE_ARCH_P_ANNEAL ? SAE_SPARSITY_L1
+                                                             : SAE_SPARSITY_L1_DECODER_NORM;
+    if (o->sparsity_coefficient < 0.0)
+        o->sparsity_coefficient = o->sparsity == SAE_SPARSITY_TARGET_L0 ? 1.0
+                                  : o->sparsity == SAE_SPARSITY_STEP    ? 1e-3
+                                  : o->sparsity == SAE_SPARSITY_TANH    ? 1e-3
+                                                                        : 0.03;
+    if (o->sparsity_warmup < 0.0)
+        o->sparsity_warmup = 0.05;
+    if (o->bandwidth == 0.0)
+        o->bandwidth = 1e-3;
+    if (o->threshold_start < 0.0)
+        o->threshold_start = 1e-3;
+}
+
+/* The shares that dictionary_learning's examples use. */
+static void choose_groups(sae_train_options *o)
+{
+    static const double shares[] = {1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4, 17.0 / 32};
+    if (o->architecture != SAE_ARCH_MATRYOSHKA || o->n_groups > 0)
+        return;
+    o->n_groups = sizeof shares / sizeof shares[0];
+    memcpy(o->groups, shares, sizeof shares);
+}
+
+static const char *wrong_groups(const sae_train_options *o)
+{
+    double sum = 0.0;
+    if (o->architecture != SAE_ARCH_MATRYOSHKA)
+        return NULL;
+    if (o->n_groups > SAE_GROUPS_MAX)
+        return "there may be 16 groups at most";
+    for (size_t g = 0; g < o->n_groups; g++) {
+        if (!(o->groups[g] > 0.0))
+            return "the share of each group must be above 0";
+        sum += o->groups[g];
+    }
+    return fabs(sum - 1.0) <= 1e-6 ? NULL : "the shares of the groups must add up to 1";
+}
+
+static const char *wrong_sparsity(const sae_train_options *o)
+{
+    bool jump = o->architecture == SAE_ARCH_JUMPRELU;
+    bool by_count = o->sparsity == SAE_SPARSITY_STEP || o->sparsity == SAE_SPARSITY_TANH ||
+                    o->sparsity == SAE_SPARSITY_TARGET_L0;
+    if (!saei_has_k(o->architecture) && jump != by_count)
+        return "step, tanh and target L0 are penalties of JumpReLU, L1 of the others";
+    if (!isfinite(o->sparsity_coefficient))
+        return "sparsity_coefficient must be finite";
+    if (!(o->sparsity_warmup <= 1.0 && o->k_anneal >= 0.0 && o->k_anneal <= 1.0))
+        return "sparsity_warmup and k_anneal must be in [0, 1]";
+    if (!(o->k_start >= 1.0 && o->k_start * (double)o->k <= (double)o->n_latents))
+        return "k_start must be at least 1, and k_start times k at most n_latents";
+    if (!(o->bandwidth > 0.0 && isfinite(o->bandwidth) && isfinite(o->threshold_start)))
+        return "bandwidth must be above 0";
+    if (!(o->p_start >= 0.0 && o->p_start <= 1.0 && o->p_end > 0.0 && o->p_end <= 1.0 && o->p_updates > 0))
+        return "p_start must be in [0, 1], p_end in (0, 1], p_updates above 0";
+    return NULL;
+}
+
+/* A file or a caller of another version may hold anything. */
+static const char *wrong_choice(const sae_train_options *o)
+{
+    if (saei_architecture_find(o->architecture) == NULL)
+        return "no such architecture";
+    if ((unsigned)o->sparsity > SAE_SPARSITY_TARGET_L0)
+        return "no such sparsity";
+    if ((unsigned)o->aux_style > SAE_AUX_SAELENS)
+        return "no such aux_style";
+    if ((unsigned)o->input_scale > SAE_SCALE_NONE)
+        return "no such input_scale";
+    if ((unsigned)o->b_dec_init > SAE_B_DEC_ZERO)
+        return "no such b_dec_init";
+    return (unsigned)o->threshold_rule > SAE_THRESHOLD_EMA ? "no such threshold_rule" : NULL;
+}
+
 static sae_status check_ranges(const sae_train_options *o, sae_error *err)
 {
-    const char *wrong = NULL;
+    const char *wrong = wrong_choice(o);
+    if (wrong != NULL)
+        return saei_fail(err, SAE_E_ARGUMENT, "training options: %s", wrong);
     if (o->n_latents > UINT32_MAX)
         wrong = "n_latents must be below 2^32";
     else if (o->k > o->n_latents)
@@ -110,6 +209,14 @@ static sae_status check_ranges(const sae_train_options *o, sae_error *err)
         wrong = "heldout must be in [0, 1)";
     else if (!(o->checkpoint_seconds >= 0.0))
         wrong = "checkpoint_seconds must not be negative";
+    else if (!(o->decay_to >= 0.0 && o->decay_to <= 1.0))
+        wrong = "decay_to must be in [0, 1]";
+    else if (!(o->decoder_norm > 0.0 && isfinite(o->decoder_norm)))
+        wrong = "decoder_norm must be above 0";
+    else if (!(o->spike >= 0.0))
+        wrong = "spike must not be negative";
+    else if ((wrong = wrong_groups(o)) == NULL)
+        wrong = wrong_sparsity(o);
     return wrong == NULL ? SAE_OK : saei_fail(err, SAE_E_ARGUMENT, "training options: %s", wrong);
 }
 
@@ -128,21 +235,14 @@ sae_status saei_train_options_choose(sae_train_options *o, size_t d, uint64_t ro
     if (o->learning_rate == 0.0)
         o->learning_rate = choose_learning_rate(d, o->n_latents);
     if (o->aux_k == SIZE_MAX)
-        o->aux_k = (size_t)clamp(d / 2, 1, 512);
+        o->aux_k = saei_has_k(o->architecture) ? (size_t)clamp(d / 2, 1, 512) : 0;
     if (o->aux_k > o->n_latents)
         o->aux_k = o->n_latents;
     if (o->dead_after == 0)
         o->dead_after = clamp(o->steps / 12 * o->batch_rows, o->batch_rows, 10000000);
     if (o->heldout_every == 0)
         o->heldout_every = clamp(o->steps / 20, 1, UINT64_MAX);
+    choose_sparsity(o);
+    choose_groups(o);
     return check_ranges(o, err);
-}
-
-double saei_learning_rate(const sae_train_options *o, uint64_t t)
-{
-    double done = (double)t, steps = (double)o->steps, warm = o->warmup * steps,
-           decay = o->decay_start * steps;
-    double up = done + 1.0 < warm ? (done + 1.0) / warm : 1.0;
-    double down = done > decay && decay < steps ? (steps - done) / (steps - decay) : 1.0;
-    return o->learning_rate * up * down;
 }

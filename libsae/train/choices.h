@@ -8,7 +8,7 @@
    SAE_E_ARGUMENT names the one that is wrong. */
 sae_status saei_train_options_choose(sae_train_options *options, size_t d, uint64_t rows, sae_error *err);
 
-/* The learning rate of step t = 0 .. steps - 1: linear warm-up, constant, linear decay to 0. */
-double saei_learning_rate(const sae_train_options *options, uint64_t t);
+/* Whether the architecture keeps a number of codes that is given. */
+bool saei_has_k(sae_architecture architecture);
 
 #endif

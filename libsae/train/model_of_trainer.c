@@ -2,25 +2,61 @@
 
 #include "base/number.h"
 #include "model/model.h"
+#include "train/choices.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* relu and top-k commute with a positive factor: with both biases divided by s, the SAE of the scaled rows s
-   x is the same SAE of the raw rows x, its activations in raw units, its decoder rows still of unit length.
- */
-static void fold_scale(sae_model *model, const saei_parameters *p, double scale)
+static sae_activation activation_of(sae_architecture architecture)
 {
-    float raw = (float)(1.0 / scale);
-    for (size_t j = 0; j < p->n_latents; j++) {
-        for (size_t i = 0; i < p->d; i++)
-            model->W_enc[i * p->n_latents + j] = p->W_enc[j * p->d + i];
-        model->b_enc[j] = p->b_enc[j] * raw;
+    switch (architecture) {
+    case SAE_ARCH_BATCHTOPK:
+    case SAE_ARCH_MATRYOSHKA:
+    case SAE_ARCH_JUMPRELU:
+        return SAE_JUMPRELU;
+    case SAE_ARCH_RELU:
+    case SAE_ARCH_P_ANNEAL:
+        return SAE_RELU;
+    case SAE_ARCH_GATED:
+        return SAE_GATED;
+    case SAE_ARCH_TOPK:
+        break;
     }
+    return SAE_TOPK;
+}
+
+/* x W_enc = (x − b_dec) W_enc + b_dec · W_enc: a model always subtracts b_dec, and biases make up for it. */
+static double input_offset(const saei_parameters *p, size_t j, bool raw_input)
+{
+    double offset = 0.0;
+    for (size_t i = 0; i < p->d && raw_input; i++)
+        offset += (double)p->b_dec[i] * (double)p->W_enc[j * p->d + i];
+    return offset;
+}
+
+/* Every activation rule commutes with a positive factor: with biases and thresholds divided by s, the SAE of
+   the scaled rows s x is the same SAE of the raw rows x, its activations in raw units, its decoder rows as
+   long as before. */
+static void fold_scale(sae_model *model, const sae_trainer *t)
+{
+    const saei_parameters *p = &t->parameters;
+    double raw = 1.0 / t->scale;
+    memcpy(model->W_enc, p->W_enc, p->d * p->n_latents * sizeof(float));
     memcpy(model->W_dec, p->W_dec, p->d * p->n_latents * sizeof(float));
     for (size_t i = 0; i < p->d; i++)
-        model->b_dec[i] = p->b_dec[i] * raw;
+        model->b_dec[i] = p->b_dec[i] * (float)raw;
+    for (size_t j = 0; j < p->n_latents; j++) {
+        double offset = input_offset(p, j, t->options.raw_input);
+        model->b_enc[j] = (float)(((double)p->b_enc[j] + offset) * raw);
+        if (model->activation == SAE_JUMPRELU)
+            model->threshold[j] = (float)raw * (p->n_extra > 0 ? p->extra[0][j] : (float)t->threshold);
+        if (model->activation == SAE_GATED) {
+            model->r_mag[j] = p->extra[0][j];
+            model->b_mag[j] = (float)(((double)p->extra[1][j] + exp((double)p->extra[0][j]) * offset) * raw);
+        }
+    }
 }
 
 typedef struct entry {
@@ -40,6 +76,19 @@ static entry real(const char *key, double value)
     entry e = {.key = key};
     saei_number_format(e.text, value);
     return e;
+}
+
+static sae_status describe_penalty(sae_model *model, const sae_train_options *o, sae_error *err)
+{
+    static const char *const kinds[] = {"auto", "l1", "l1_decoder_norm", "step", "tanh", "target_l0"};
+    const entry entries[] = {real("sparsity_coefficient", o->sparsity_coefficient),
+                             real("sparsity_warmup", o->sparsity_warmup), whole("target_l0", o->k),
+                             real("bandwidth", o->bandwidth)};
+    size_t n = o->architecture == SAE_ARCH_JUMPRELU ? 4 : 2;
+    sae_status status = saei_model_set_metadata(model, "sparsity", kinds[o->sparsity], err);
+    for (size_t i = 0; status == SAE_OK && i < n; i++)
+        status = saei_model_set_metadata(model, entries[i].key, entries[i].text, err);
+    return status;
 }
 
 /* How the model came about. Nothing here may depend on the clock, the paths or the thread count: equal runs
@@ -73,6 +122,10 @@ static sae_status describe(sae_model *model, const sae_trainer *t, sae_error *er
     };
     sae_status status = saei_model_set_metadata(model, "libsae_version", SAE_VERSION, err);
     if (status == SAE_OK)
+        status = saei_model_set_metadata(model, "architecture", sae_architecture_name(o->architecture), err);
+    if (status == SAE_OK && !saei_has_k(o->architecture))
+        status = describe_penalty(model, o, err);
+    if (status == SAE_OK)
         status = saei_model_set_metadata(model, "data_xxh3_128", t->data_hash, err);
     for (size_t i = 0; status == SAE_OK && i < sizeof entries / sizeof entries[0]; i++)
         status = saei_model_set_metadata(model, entries[i].key, entries[i].text, err);
@@ -83,12 +136,15 @@ sae_status sae_trainer_model(sae_model **out, const sae_trainer *t, sae_error *e
 {
     *out = NULL;
     sae_model *model;
-    sae_status status =
-        saei_model_alloc(&model, t->context, (size_t)t->d, t->options.n_latents, t->options.k, err);
+    sae_params shape = {.d = (size_t)t->d,
+                        .n_latents = t->options.n_latents,
+                        .activation = activation_of(t->options.architecture)};
+    shape.k = shape.activation == SAE_TOPK ? t->options.k : 0;
+    sae_status status = saei_model_alloc(&model, t->context, &shape, err);
     if (status != SAE_OK)
         return status;
-    fold_scale(model, &t->parameters, t->scale);
-    status = saei_model_check_finite(model, "the trained model", err);
+    fold_scale(model, t);
+    status = saei_model_complete(model, "the trained model", err);
     if (status == SAE_OK)
         status = describe(model, t, err);
     if (status != SAE_OK) {

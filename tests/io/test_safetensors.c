@@ -21,9 +21,11 @@ static const float weights[6] = {1, -2, 3.5f, 0, -0.0f, 1e30f};
 static const double wide[2] = {0.1, -7};
 static const uint8_t flags[3] = {1, 0, 255};
 static const saei_tensor_out tensors[] = {
-    {"flags", SAEI_U8, 1, {3}, flags},  {"b/weights", SAEI_F32, 2, {2, 3}, weights},
-    {"scalar", SAEI_F64, 0, {0}, wide}, {"empty", SAEI_F32, 2, {0, 5}, NULL},
-    {"a", SAEI_F64, 1, {2}, wide},
+    {.name = "flags", .dtype = SAEI_U8, .rank = 1, .shape = {3}, .data = flags},
+    {.name = "b/weights", .dtype = SAEI_F32, .rank = 2, .shape = {2, 3}, .data = weights},
+    {.name = "scalar", .dtype = SAEI_F64, .data = wide},
+    {.name = "empty", .dtype = SAEI_F32, .rank = 2, .shape = {0, 5}},
+    {.name = "a", .dtype = SAEI_F64, .rank = 1, .shape = {2}, .data = wide},
 };
 static const saei_metadata metadata[] = {{"z", "line\nwith \"quotes\" and é"}, {"k", "32"}};
 
@@ -80,6 +82,38 @@ START_TEST(bytes_do_not_depend_on_the_order)
     ck_assert_uint_eq((unsigned char)x[0] % 8, 0);
     free(x);
     free(y);
+}
+END_TEST
+
+/* Sizes on both sides of a band of rows and of a block of columns. */
+START_TEST(a_transposed_matrix_is_the_same_file)
+{
+    enum { ROWS = 37, COLS = 50 };
+    float matrix[ROWS * COLS], turned[COLS * ROWS], got[COLS * ROWS];
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t c = 0; c < COLS; c++)
+            turned[c * ROWS + r] = matrix[r * COLS + c] = (float)(r * COLS + c);
+    const saei_tensor_out plain = {
+        .name = "m", .dtype = SAEI_F32, .rank = 2, .shape = {ROWS, COLS}, .data = matrix};
+    saei_tensor_out transposed = plain;
+    transposed.data = turned;
+    transposed.transposed = true;
+    const char *a = temp_path("a"), *b = temp_path("b");
+    ck_assert_int_eq(saei_safetensors_save(context, a, SAEI_OVERWRITE, &plain, 1, NULL, 0, &err), SAE_OK);
+    ck_assert_int_eq(saei_safetensors_save(context, b, SAEI_OVERWRITE, &transposed, 1, NULL, 0, &err),
+                     SAE_OK);
+    size_t n, m;
+    char *x = temp_read(a, &n), *y = temp_read(b, &m);
+    ck_assert_uint_eq(n, m);
+    ck_assert_mem_eq(x, y, n);
+    free(x);
+    free(y);
+    saei_safetensors *file;
+    ck_assert_int_eq(saei_safetensors_open(&file, context, b, &err), SAE_OK);
+    ck_assert_int_eq(saei_safetensors_read_transposed(got, file, saei_safetensors_find(file, "m"), &err),
+                     SAE_OK);
+    ck_assert_mem_eq(got, turned, sizeof got);
+    saei_safetensors_free(file);
 }
 END_TEST
 
@@ -181,6 +215,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, round_trip);
     tcase_add_test(tests, bytes_do_not_depend_on_the_order);
+    tcase_add_test(tests, a_transposed_matrix_is_the_same_file);
     tcase_add_test(tests, names_must_differ);
     tcase_add_test(tests, hostile_headers);
     tcase_add_test(tests, cut_off);

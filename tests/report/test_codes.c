@@ -33,7 +33,8 @@ static void setup(void)
         token[i] = (double)(i % 806);
         score[i] = (double)i / 7 - 100;
     }
-    const sae_params params = {D, F, K, W_enc, b_enc, W_dec, b_dec};
+    const sae_params params = {
+        .d = D, .n_latents = F, .k = K, .W_enc = W_enc, .b_enc = b_enc, .W_dec = W_dec, .b_dec = b_dec};
     temp_folder_make();
     context_make();
     ck_assert_int_eq(sae_model_new(&model, context, &params, &err), SAE_OK);
@@ -109,16 +110,18 @@ START_TEST(says_what_it_is)
     ck_assert_str_eq(sae_file_role(file), "codes");
     const char *expected[][2] = {{"format", "libsae-codes"}, {"dump", "rows in memory"},
                                  {"rows", "5000"},           {"d", "6"},
-                                 {"n_latents", "16"},        {"k", "3"}};
-    ck_assert_uint_eq(sae_file_attributes(file), 6);
+                                 {"n_latents", "16"},        {"k", "3"},
+                                 {"activation", "topk"}};
+    enum { EXPECTED = sizeof expected / sizeof expected[0] };
+    ck_assert_uint_eq(sae_file_attributes(file), EXPECTED);
     size_t found = 0;
-    for (size_t e = 0; e < 6; e++)
-        for (size_t i = 0; i < 6; i++)
+    for (size_t e = 0; e < EXPECTED; e++)
+        for (size_t i = 0; i < EXPECTED; i++)
             if (strcmp(sae_file_attribute_name(file, i), expected[e][0]) == 0) {
                 ck_assert_str_eq(sae_file_attribute_value(file, i), expected[e][1]);
                 found++;
             }
-    ck_assert_uint_eq(found, 6);
+    ck_assert_uint_eq(found, EXPECTED);
     sae_file_free(file);
 }
 END_TEST

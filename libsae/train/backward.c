@@ -1,0 +1,246 @@
+/* The backward pass and the sweep, for sparse codes, and what they share with those for dense ones. */
+#include "base/parallel.h"
+#include "num/rows.h"
+#include "train/objective_inside.h"
+
+#include <math.h>
+#include <string.h>
+
+static void reduce_tiles(const saei_objective *o)
+{
+    size_t n = saei_objective_tile_sums(o);
+    for (size_t tile = 1; tile < saei_objective_tiles(o->settings.batch_rows); tile++)
+        for (size_t i = 0; i < n; i++)
+            o->tile_sums[i] += o->tile_sums[tile * n + i];
+}
+
+/* From Σ G of the decoder's path, and what the parts collected on the encoder's. */
+static void reduce_b_dec(const saei_objective *o, float e_scale)
+{
+    size_t d = o->settings.d;
+    bool gate = o->e_gate != NULL && !o->settings.detached_gate;
+    const double *sums = o->tile_sums + SAEI_SUM_VECTORS;
+    for (size_t i = 0; i < d; i++) {
+        double sum = (double)e_scale * (sums[i] + (gate ? sums[d + i] : 0.0));
+        for (size_t part = 0; part < saei_objective_parts(o) && !o->settings.raw_input; part++)
+            sum += (double)o->part_b_dec[part * d + i];
+        o->g_b_dec[i] = (float)sum;
+    }
+}
+
+static void set_weight(const saei_objective *o, saei_penalty *penalty)
+{
+    double rows = (double)o->settings.batch_rows, target = o->settings.target_l0;
+    double weight = penalty->coefficient / rows;
+    if (penalty->kind == SAE_SPARSITY_TARGET_L0)
+        weight *= 2.0 * (o->l0 / target - 1.0) / target;
+    penalty->weight = (float)weight;
+}
+
+static saei_latent_entries entries_of(const saei_objective *o, size_t j)
+{
+    size_t start = o->index.start[j];
+    saei_latent_entries entries = {
+        .n = o->index.start[j + 1] - start, .value = o->index.value + start, .g = o->index.g + start};
+    if (o->e_gate != NULL) {
+        entries.gate_value = o->index.gate + start;
+        entries.gate_g = o->index.g_gate + start;
+    }
+    return entries;
+}
+
+static size_t group_of(const saei_objective *o, size_t j)
+{
+    size_t group = 0;
+    while (j >= o->settings.group_end[group])
+        group++;
+    return group;
+}
+
+static double square(double x)
+{
+    return x * x;
+}
+
+/* A bound of the squared norm of the gradient of a latent: the triangle inequality over its entries. */
+static double latent_bound(const saei_objective *o, const saei_latent_entries *entries, size_t j)
+{
+    const uint32_t *row = o->index.row + o->index.start[j];
+    size_t groups = o->settings.n_groups, group = group_of(o, j);
+    const saei_latent_sums *sums = &o->latent_sums[j];
+    double enc = 0.0, dec = fabs(sums->decoder_norm), rest = square(sums->b_enc);
+    for (size_t i = 0; i < entries->n; i++) {
+        enc += fabs((double)entries->g[i]) * (double)o->norm_x[row[i]];
+        dec += fabs((double)entries->value[i]) * (double)o->norm_e[row[i] * groups + group];
+        if (o->e_gate != NULL && !o->settings.detached_gate)
+            dec += fabs((double)entries->gate_value[i]) * (double)o->norm_gate[row[i]];
+    }
+    for (size_t i = 0; i < o->settings.architecture->n_extra; i++)
+        rest += square(sums->extra[i]);
+    return square(enc) + square(dec) + rest;
+}
+
+/* The values become weights of residual rows: ∂loss/∂w_dec = Σ value E. */
+static void weigh_values(const saei_latent_entries *entries, float e_scale)
+{
+    for (size_t i = 0; i < entries->n; i++) {
+        entries->value[i] *= e_scale;
+        if (entries->gate_value != NULL)
+            entries->gate_value[i] *= e_scale;
+    }
+}
+
+static void backward_task(void *arg, size_t slice, unsigned worker)
+{
+    (void)worker;
+    const saei_objective_job *job = arg;
+    const saei_objective *o = job->o;
+    size_t d = o->settings.d;
+    float *b_dec = o->part_b_dec + slice * d;
+    memset(b_dec, 0, d * sizeof *b_dec);
+    o->part_norm2[slice] = 0.0;
+    for (size_t j = saei_slice_start(o, slice); j < saei_slice_start(o, slice + 1); j++) {
+        saei_latent_entries entries = entries_of(o, j);
+        saei_latent_sums *sums = &o->latent_sums[j];
+        *sums = (saei_latent_sums){0};
+        if (entries.n == 0)
+            continue;
+        saei_latent latent = saei_objective_latent(o, job->p, j);
+        o->settings.architecture->backward(&entries, sums, &latent, job->penalty);
+        weigh_values(&entries, job->e_scale);
+        saei_row_axpy(b_dec, (float)-sums->pre, job->p->W_enc + j * d, d);
+        o->part_norm2[slice] += latent_bound(o, &entries, j);
+    }
+}
+
+saei_objective_result saei_objective_backward(saei_objective *o, const saei_parameters *p,
+                                              saei_penalty *penalty)
+{
+    const saei_objective_settings *s = &o->settings;
+    double rows = (double)s->batch_rows;
+    reduce_tiles(o);
+    saei_objective_result result = {.loss =
+                                        (o->tile_sums[SAEI_SUM_LOSS] + o->tile_sums[SAEI_SUM_GATE]) / rows,
+                                    .reconstruction = o->tile_sums[SAEI_SUM_RECONSTRUCTION] / rows,
+                                    .active = (uint64_t)o->tile_sums[SAEI_SUM_ACTIVE]};
+    o->l0 = (double)result.active / rows;
+    set_weight(o, penalty);
+    saei_objective_job job = {.o = o, .p = p, .penalty = penalty, .rows = s->batch_rows};
+    job.e_scale = (float)(-2.0 / rows);
+    if (!o->dense) {
+        saei_latent_index_build(&o->index, &o->codes, o->g, o->g_gate, s->n_latents, s->batch_rows, o->slots);
+        saei_parallel_for(o->context, SAEI_SLICES, backward_task, &job);
+        reduce_b_dec(o, job.e_scale);
+    }
+    result.aux_loss = saei_auxk_run(&o->aux, p, o->panels, o->xc, saei_residual(o, 0, s->n_groups - 1),
+                                    s->n_groups * s->d, (float)(1.0 / s->group_weight));
+    return result;
+}
+
+double saei_objective_norm_bound(const saei_objective *o)
+{
+    if (o->dense)
+        return INFINITY;
+    double bound = saei_row_norm2(o->g_b_dec, o->settings.d);
+    for (size_t slice = 0; slice < SAEI_SLICES; slice++)
+        bound += o->part_norm2[slice];
+    return sqrt(bound) + saei_auxk_norm_bound(&o->aux);
+}
+
+static void project(float *g, const float *w, size_t d)
+{
+    saei_row_axpy(g, -saei_row_dot(g, w, d), w, d);
+}
+
+double saei_objective_finish_latent(const saei_objective_job *job, saei_latent_gradient *gradient)
+{
+    const saei_objective *o = job->o;
+    size_t j = gradient->latent, d = o->settings.d;
+    const saei_latent_sums *sums = &o->latent_sums[j];
+    const float *w_dec = job->p->W_dec + j * d;
+    gradient->b_enc = (float)sums->b_enc;
+    if (sums->decoder_norm != 0.0)
+        saei_row_axpy(gradient->W_dec, (float)(sums->decoder_norm / sqrt(saei_row_norm2(w_dec, d))), w_dec,
+                      d);
+    saei_auxk_add(&o->aux, j, gradient->W_enc, gradient->W_dec, &gradient->b_enc, o->xc);
+    if (o->settings.unit_rows)
+        project(gradient->W_dec, w_dec, d);
+    double norm2 = saei_row_norm2(gradient->W_enc, d) + saei_row_norm2(gradient->W_dec, d) +
+                   square((double)gradient->b_enc);
+    for (size_t i = 0; i < o->settings.architecture->n_extra; i++) {
+        gradient->extra[i] = (float)sums->extra[i];
+        norm2 += square((double)gradient->extra[i]);
+    }
+    if (job->receive != NULL)
+        job->receive(job->arg, gradient);
+    return norm2;
+}
+
+void saei_objective_repack(const saei_objective_job *job, size_t first, size_t end)
+{
+    if (job->receive != NULL && job->o->panels != NULL)
+        saei_panels_pack(job->o->panels, first, end - first, job->p->W_enc + first * job->p->d);
+}
+
+static void sweep_task(void *arg, size_t slice, unsigned worker)
+{
+    const saei_objective_job *job = arg;
+    const saei_objective *o = job->o;
+    size_t d = o->settings.d, groups = o->settings.n_groups;
+    float *g = o->part_floats + worker * saei_objective_part_floats(&o->settings);
+    double norm2 = 0.0;
+    for (size_t j = saei_slice_start(o, slice); j < saei_slice_start(o, slice + 1); j++) {
+        saei_latent_gradient gradient = {.latent = j, .W_enc = g, .W_dec = g + d};
+        const uint32_t *row = o->index.row + o->index.start[j];
+        saei_latent_entries entries = entries_of(o, j);
+        memset(g, 0, 2 * d * sizeof *g);
+        saei_rows_combine(gradient.W_enc, o->xc, d, row, entries.g, entries.n, d);
+        saei_rows_combine(gradient.W_dec, saei_residual(o, 0, group_of(o, j)), groups * d, row, entries.value,
+                          entries.n, d);
+        if (o->e_gate != NULL && !o->settings.detached_gate)
+            saei_rows_combine(gradient.W_dec, o->e_gate, d, row, entries.gate_value, entries.n, d);
+        norm2 += saei_objective_finish_latent(job, &gradient);
+        if ((j + 1) % SAEI_SWEEP_LATENTS == 0 || j + 1 == o->settings.n_latents)
+            saei_objective_repack(job, j / SAEI_SWEEP_LATENTS * SAEI_SWEEP_LATENTS, j + 1);
+    }
+    o->part_norm2[slice] = norm2;
+}
+
+double saei_objective_sweep(saei_objective *o, const saei_parameters *p, const saei_penalty *penalty,
+                            saei_gradient_fn receive, void *arg)
+{
+    saei_objective_job job = {.o = o, .p = p, .penalty = penalty, .rows = o->settings.batch_rows};
+    job.e_scale = (float)(-2.0 / (double)job.rows);
+    job.receive = receive;
+    job.arg = arg;
+    if (o->dense) {
+        saei_dense_sweep(&job);
+        reduce_b_dec(o, job.e_scale);
+    } else {
+        saei_parallel_for(o->context, SAEI_SLICES, sweep_task, &job);
+    }
+    double norm2 = saei_row_norm2(o->g_b_dec, o->settings.d);
+    for (size_t part = 0; part < saei_objective_parts(o); part++)
+        norm2 += o->part_norm2[part];
+    return sqrt(norm2);
+}
+
+double saei_objective_sparsity(const saei_objective *o, const saei_penalty *penalty)
+{
+    double sum = 0.0, rows = (double)o->settings.batch_rows;
+    if (penalty->kind == SAE_SPARSITY_TARGET_L0)
+        return penalty->coefficient * square(o->l0 / o->settings.target_l0 - 1.0);
+    for (size_t j = 0; j < o->settings.n_latents; j++)
+        sum += o->latent_sums[j].sparsity;
+    return penalty->coefficient * sum / rows;
+}
+
+double saei_objective_p_ratio(const saei_objective *o)
+{
+    double now = 0.0, next = 0.0;
+    for (size_t j = 0; j < o->settings.n_latents; j++) {
+        now += o->latent_sums[j].sparsity;
+        next += o->latent_sums[j].sparsity_next;
+    }
+    return next > 0.0 ? now / next : 1.0;
+}

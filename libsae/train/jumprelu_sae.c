@@ -1,0 +1,62 @@
+/* JumpReLU (Rajamanoharan et al. 2024b, arXiv 2407.14435):
+       f = pre · [pre > θ_j];  loss = Σ‖e‖² / B + S,
+       step        S = λ Σ [pre > θ_j] / B
+       tanh        S = λ Σ tanh(4 f_j ‖w_dec,j‖) / B            (Anthropic, January 2025 update)
+       target L0   S = λ (L0 / L0* − 1)²,  L0 = Σ [pre > θ_j] / B   (as dictionary_learning)
+   The thresholds learn through a straight-through estimator with the rectangle kernel of width ε,
+       ∂f/∂θ = −(θ/ε) rect((pre − θ)/ε),   ∂[pre > θ]/∂θ = −(1/ε) rect((pre − θ)/ε),   rect = 1 on (−½, ½),
+   so entries a little below their threshold matter too: the floor is θ − ε/2. */
+#include "train/architecture.h"
+
+#include <math.h>
+
+enum { THRESHOLD = 0 };
+
+static void floors(float *floor, const saei_parameters *p, const saei_penalty *penalty)
+{
+    for (size_t j = 0; j < p->n_latents; j++)
+        floor[j] = p->extra[THRESHOLD][j] - 0.5f * penalty->bandwidth;
+}
+
+static float activate(float pre, const saei_parameters *p, size_t latent)
+{
+    return pre > p->extra[THRESHOLD][latent] ? pre : 0.0f;
+}
+
+static void backward(const saei_latent_entries *entries, saei_latent_sums *sums, const saei_latent *latent,
+                     const saei_penalty *penalty)
+{
+    const float theta = latent->extra[THRESHOLD], width = penalty->bandwidth;
+    const bool tanh_penalty = penalty->kind == SAE_SPARSITY_TANH;
+    for (size_t i = 0; i < entries->n; i++) {
+        float pre = entries->value[i], g = entries->g[i];
+        bool on = pre > theta, near = fabsf(pre - theta) < 0.5f * width;
+        if (tanh_penalty) {
+            double f = on ? (double)pre : 0.0, t = tanh(4.0 * f * (double)latent->decoder_norm);
+            double slope = 4.0 * (double)penalty->weight * (1.0 - t * t);
+            g += (float)(slope * (double)latent->decoder_norm);
+            sums->decoder_norm += slope * f;
+            sums->sparsity += t;
+        } else {
+            sums->sparsity += on ? 1.0 : 0.0;
+        }
+        if (near)
+            sums->extra[THRESHOLD] -=
+                ((double)theta * (double)g + (tanh_penalty ? 0.0 : (double)penalty->weight)) / (double)width;
+        entries->value[i] = on ? pre : 0.0f;
+        entries->g[i] = on ? g : 0.0f;
+        sums->pre += (double)entries->g[i];
+        sums->active += on;
+    }
+    sums->b_enc = sums->pre;
+}
+
+const saei_architecture saei_jumprelu_architecture = {
+    .name = "jumprelu",
+    .selection = SAEI_SELECT_ABOVE_FLOOR,
+    .n_extra = 1,
+    .extra_names = {"threshold"},
+    .floors = floors,
+    .activate = activate,
+    .backward = backward,
+};

@@ -1,0 +1,223 @@
+/* Short runs of every architecture: they learn, the model is what was measured, and neither threads nor an
+   interruption change a bit. */
+#include "../tools/run_suite.h"
+#include "planted_run.h"
+#include "train/trainer.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { ARCHITECTURES = SAE_ARCH_P_ANNEAL + 1 };
+
+static saei_selection selection_of(const run *r)
+{
+    return saei_architecture_find(r->options.architecture)->selection;
+}
+
+static run run_of(int architecture, unsigned threads)
+{
+    run r = run_new(threads);
+    r.options.architecture = (sae_architecture)architecture;
+    r.options.steps = 250;
+    if (selection_of(&r) == SAEI_SELECT_ABOVE_FLOOR && architecture != SAE_ARCH_JUMPRELU)
+        r.options.sparsity_coefficient = 0.2;
+    return r;
+}
+
+static int note_first(void *user, const sae_train_metrics *metrics)
+{
+    if (metrics->step == 1)
+        *(sae_train_metrics *)user = *metrics;
+    return 0;
+}
+
+/* A number of codes that is given is kept: exactly over the held-out rows by the quantile, at most in each
+   row by TopK, about by a penalty with a target. Other penalties make it less. */
+static void assert_l0(const run *r, const sae_train_metrics *first, double l0, const char *name)
+{
+    double k = (double)r->options.k;
+    if (selection_of(r) == SAEI_SELECT_BATCH_TOPK)
+        ck_assert_msg(l0 == k, "%s: l0 %.17g", name, l0);
+    else if (selection_of(r) == SAEI_SELECT_ROW_TOPK)
+        ck_assert_msg(l0 > 0.7 * k && l0 <= k, "%s: l0 %g", name, l0);
+    else if (r->options.architecture == SAE_ARCH_JUMPRELU)
+        ck_assert_msg(fabs(l0 - k) <= 0.3 * k, "%s: l0 %g", name, l0);
+    else
+        ck_assert_msg(l0 > 0.0 && l0 < 0.7 * first->l0, "%s: l0 %g, at first %g", name, l0, first->l0);
+}
+
+/* The mean of the rows is a predictor with FVU 1. */
+START_TEST(learns_planted_directions)
+{
+    run r = run_of(_i, 2);
+    sae_train_metrics first = {0};
+    r.options.on_step = note_first;
+    r.options.on_step_user = &first;
+    sae_trainer *trainer = run_trainer(&r);
+    run_to_end(trainer);
+    sae_train_metrics m = sae_trainer_metrics(trainer);
+    const char *name = sae_architecture_name(r.options.architecture);
+    ck_assert_uint_eq(m.step, r.options.steps);
+    ck_assert_msg(m.loss < 0.6 * first.loss, "%s: loss %g, at first %g", name, m.loss, first.loss);
+    ck_assert_msg(m.heldout.rows > 0 && m.heldout.fvu < 0.5, "%s: fvu %g", name, m.heldout.fvu);
+    ck_assert(fabs(m.heldout.fvu + m.heldout.explained_variance - 1.0) < 1e-12);
+    assert_l0(&r, &first, m.heldout.l0, name);
+    sae_trainer_free(trainer);
+    run_free(&r);
+}
+END_TEST
+
+static void assert_relative(double got, double expected, double slack, const char *what)
+{
+    ck_assert_msg(fabs(got - expected) <= 1e-5 * fabs(expected) + slack, "%s: %.12g, expected %.12g", what,
+                  got, expected);
+}
+
+/* Held-out rows through the model, whose weights are in raw units. The least pre-activation that BatchTopK's
+   threshold leaves out lies on it: rounding may let one code in. */
+START_TEST(model_is_what_was_measured)
+{
+    run r = run_of(_i, 2);
+    sae_trainer *trainer;
+    sae_fidelity fidelity;
+    r.options.steps = 60;
+    r.options.heldout = 0.0;
+    r.options.raw_input = _i % 2 == 1;
+    ck_assert_int_eq(sae_trainer_new(&trainer, r.dump, r.dump, &r.options, NULL), SAE_OK);
+    run_to_end(trainer);
+    sae_fidelity measured = sae_trainer_metrics(trainer).heldout;
+    sae_model *model = run_model(trainer);
+    ck_assert_int_eq(sae_model_evaluate(&fidelity, model, r.dump, NULL), SAE_OK);
+    ck_assert_uint_eq(fidelity.rows, measured.rows);
+    assert_relative(fidelity.fvu, measured.fvu, 0.0, "fvu");
+    assert_relative(fidelity.cosine, measured.cosine, 0.0, "cosine");
+    assert_relative(fidelity.dead, measured.dead, 0.0, "dead");
+    assert_relative(fidelity.l0, measured.l0, 1.5 / (double)measured.rows, "l0");
+    ck_assert_str_eq(sae_model_metadata(model, "architecture"),
+                     sae_architecture_name(r.options.architecture));
+    sae_model_free(model);
+    sae_trainer_free(trainer);
+    run_free(&r);
+}
+END_TEST
+
+/* Every schedule and every way of giving dead latents a start that fits the architecture; more latents than
+   slots, so that batches are dense before they are sparse. */
+static run run_with_everything(int architecture, unsigned threads)
+{
+    run r = run_of(architecture, threads);
+    sae_train_options *o = &r.options;
+    o->n_latents = 160;
+    o->steps = 24;
+    o->heldout_every = 8;
+    o->dead_after = 1200;
+    o->sparsity_warmup = 0.5;
+    o->raw_input = architecture % 2 == 1;
+    if (selection_of(&r) != SAEI_SELECT_ABOVE_FLOOR) {
+        o->k_start = 2.0;
+        o->k_anneal = 0.5;
+    }
+    if (architecture != SAE_ARCH_TOPK)
+        o->resample_every = 4;
+    o->free_decoder = architecture == SAE_ARCH_RELU || architecture == SAE_ARCH_MATRYOSHKA;
+    o->decoder_norm = o->free_decoder ? 0.5 : 1.0;
+    o->threshold_rule = architecture == SAE_ARCH_BATCHTOPK ? SAE_THRESHOLD_EMA : SAE_THRESHOLD_QUANTILE;
+    o->p_start = 0.1;
+    o->p_updates = 6;
+    return r;
+}
+
+static void assert_same_state(const sae_trainer *a, const sae_trainer *b)
+{
+    size_t bytes = a->parameters.count * sizeof(float);
+    ck_assert_uint_eq(a->step, b->step);
+    ck_assert_uint_eq(a->parameters.count, b->parameters.count);
+    ck_assert_int_eq(memcmp(a->parameters.all, b->parameters.all, bytes), 0);
+    ck_assert_int_eq(memcmp(a->adam.m.all, b->adam.m.all, bytes), 0);
+    ck_assert_int_eq(memcmp(a->adam.v.all, b->adam.v.all, bytes), 0);
+    ck_assert_int_eq(memcmp(a->silent, b->silent, a->options.n_latents * sizeof *a->silent), 0);
+    ck_assert(a->threshold == b->threshold && a->anneal == b->anneal && a->l0 == b->l0);
+    ck_assert(a->metrics.heldout.fvu == b->metrics.heldout.fvu &&
+              a->metrics.heldout.l0 == b->metrics.heldout.l0);
+}
+
+START_TEST(threads_do_not_change_a_bit)
+{
+    run runs[3];
+    sae_trainer *trainers[3];
+    for (unsigned i = 0; i < 3; i++) {
+        runs[i] = run_with_everything(_i, i + 1);
+        trainers[i] = run_trainer(&runs[i]);
+        run_to_end(trainers[i]);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        assert_same_state(trainers[0], trainers[i]);
+        if (i > 0)
+            sae_trainer_free(trainers[i]);
+    }
+    sae_trainer_free(trainers[0]);
+    for (size_t i = 0; i < 3; i++)
+        run_free(&runs[i]);
+}
+END_TEST
+
+static int stop_at(void *user, const sae_train_metrics *metrics)
+{
+    return metrics->step == *(const uint64_t *)user;
+}
+
+/* A trainer that was stopped after some steps and is read from its checkpoint, with nothing but defaults
+ * besides. */
+static sae_trainer *resumed(run *r, uint64_t stop, const char *path)
+{
+    sae_train_options bare;
+    sae_trainer *trainer;
+    sae_error err;
+    r->options.checkpoint = path;
+    r->options.on_step = stop_at;
+    r->options.on_step_user = &stop;
+    trainer = run_trainer(r);
+    ck_assert_int_eq(sae_trainer_run(trainer, &err), SAE_STOPPED);
+    sae_trainer_free(trainer);
+    sae_train_options_init(&bare);
+    ck_assert_msg(sae_trainer_load(&trainer, path, r->dump, NULL, &bare, &err) == SAE_OK, "%s", err.text);
+    ck_assert_uint_eq(sae_trainer_metrics(trainer).step, stop);
+    return trainer;
+}
+
+START_TEST(interruption_does_not_change_a_bit)
+{
+    const uint64_t stops[] = {1, 11, 23};
+    char path[] = "/tmp/libsae-resumed-XXXXXX";
+    int file = mkstemp(path);
+    ck_assert_int_ge(file, 0);
+    close(file);
+    run r = run_with_everything(_i, 2);
+    sae_trainer *undisturbed = run_trainer(&r);
+    run_to_end(undisturbed);
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+        sae_trainer *trainer = resumed(&r, stops[i], path);
+        run_to_end(trainer);
+        assert_same_state(undisturbed, trainer);
+        sae_trainer_free(trainer);
+    }
+    sae_trainer_free(undisturbed);
+    run_free(&r);
+    char previous[sizeof path + 5];
+    snprintf(previous, sizeof previous, "%s.prev", path);
+    unlink(previous);
+    unlink(path);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("architecture runs");
+    TCase *tests = tcase_create("architecture runs");
+    tcase_add_loop_test(tests, learns_planted_directions, 0, ARCHITECTURES);
+    tcase_add_loop_test(tests, model_is_what_was_measured, 0, ARCHITECTURES);
+    tcase_add_loop_test(tests, threads_do_not_change_a_bit, 0, ARCHITECTURES);
+    tcase_add_loop_test(tests, interruption_does_not_change_a_bit, 0, ARCHITECTURES);
+    suite_add_tcase(suite, tests);
+    return run_suite(suite);
+}
