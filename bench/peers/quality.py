@@ -89,7 +89,8 @@ def write_rows(settings):
 def run_all(settings, path):
     """Runs of one thread, as many at once as there are threads: no figure here depends on time."""
     work, results = jobs(settings), []
-    with open(path, "w") as out, multiprocessing.get_context("spawn").Pool(settings.threads, maxtasksperchild=8) as pool:
+    processes = multiprocessing.get_context("spawn")
+    with open(path, "w") as out, processes.Pool(settings.threads, maxtasksperchild=8) as pool:
         for result in pool.imap(train, work):
             results.append(result)
             out.write(json.dumps(result) + "\n")

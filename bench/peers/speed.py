@@ -141,8 +141,12 @@ def fastest_pytorch(settings):
     return min(tried, key=lambda path: best.get(path.name, float("inf")))
 
 
+def wanted(settings, name):
+    return settings.only is None or any(name.startswith(only) for only in settings.only.split(","))
+
+
 def all_paths(settings):
-    tuned = fastest_pytorch(settings)
+    tuned = fastest_pytorch(settings) if wanted(settings, "pytorch-tuned") else Path("pytorch-tuned", "tool_pytorch")
     paths = [Path("torch.mm", "tool_gemm"), Path("libsae", "tool_libsae"), tuned]
     if not settings.quick:
         paths.append(Path("pytorch-tuned bf16 encoder", "tool_pytorch", {**tuned.env, "PEER_ENCODER": "bf16"}))
@@ -154,7 +158,7 @@ def all_paths(settings):
     allocator = allocator or next(iter(allocators().items()), None)
     if not settings.quick and allocator is not None:
         paths += [Path("%s %s" % (peer.name, allocator[0]), peer.module, allocator[1]) for peer in peers]
-    return paths
+    return [path for path in paths if wanted(settings, path.name)]
 
 
 def start_all(settings, paths):
@@ -237,6 +241,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="fewer steps and no variants of the peers")
     parser.add_argument("--size", metavar="D,F,K,B", help="another problem than %d,%d,%d,%d"
                         % (SPEED.d, SPEED.n_latents, SPEED.k, SPEED.batch))
+    parser.add_argument("--only", metavar="PATH,…", help="paths whose name begins so: libsae,torch.mm")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory", help="passed to sae train: what it may hold, its rows included")
