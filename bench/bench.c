@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ROUNDS_MAX = 101, WORKS_MAX = 8, SHORT_MS = 100 };
+enum { ROUNDS_MAX = 101, WORKS_MAX = 10, SHORT_MS = 100 };
 
 void bench_check(sae_status status, const sae_error *err)
 {

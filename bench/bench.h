@@ -5,7 +5,7 @@
 #include "sae.h"
 
 typedef struct bench_settings {
-    bool json, quick;
+    bool json, quick, full;
     double seconds;     /* timed at least so long per group of works */
     const char *folder; /* empty, for files; removed afterwards */
 } bench_settings;
@@ -39,7 +39,9 @@ sae_context *bench_context(unsigned threads);
 
 void bench_io(const bench_settings *settings);
 void bench_encode(const bench_settings *settings);
+void bench_kernels(const bench_settings *settings);
 void bench_train(const bench_settings *settings);
 void bench_rank(const bench_settings *settings);
+void bench_outofcore(const bench_settings *settings);
 
 #endif

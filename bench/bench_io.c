@@ -1,4 +1,5 @@
-/* Reading rows as float32 from files in the page cache, against pread of the same elements as stored. */
+/* Reading rows as float32 from files in the page cache, against pread of the same elements as stored; packed
+   files also against H5Dread, which leaves them in the type of the file. */
 #include "bench.h"
 
 #include "base/rng.h"
@@ -97,6 +98,7 @@ typedef struct read_arg {
     const sae_dump *dump; /* or, for pread: */
     int fd;
     size_t row_bytes;
+    hid_t set; /* or, for H5Dread */
     size_t rows;
     float *out; /* [READ_ROWS, COLUMNS] */
 } read_arg;
@@ -116,6 +118,48 @@ static void read_plain(void *arg)
     for (size_t first = 0; first < a->rows; first += READ_ROWS)
         if (pread(a->fd, a->out, bytes, (off_t)(NPY_HEADER + first * a->row_bytes)) != (ssize_t)bytes)
             fail("pread");
+}
+
+static void read_hdf5(void *arg)
+{
+    const read_arg *a = arg;
+    const hsize_t count[2] = {READ_ROWS, COLUMNS};
+    hid_t type = H5Dget_type(a->set), space = H5Dget_space(a->set), memory = H5Screate_simple(2, count, NULL);
+    for (size_t first = 0; first < a->rows; first += READ_ROWS) {
+        const hsize_t start[2] = {first, 0};
+        if (H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
+            H5Dread(a->set, type, memory, space, H5P_DEFAULT, a->out) < 0)
+            exit(1);
+    }
+    H5Sclose(memory);
+    H5Sclose(space);
+    H5Tclose(type);
+}
+
+static void run_packed(const bench_settings *settings, const char *path, bool half, size_t rows,
+                       unsigned threads)
+{
+    sae_context *context = bench_context(threads);
+    sae_dump *dump;
+    sae_error err;
+    bench_check(sae_dump_open(&dump, context, &path, 1, NULL, &err), &err);
+    float *out = bench_alloc((size_t)READ_ROWS * COLUMNS, sizeof *out);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    /* libhdf5 opens a file twice only with the same properties. */
+    if (H5Pset_file_locking(access, false, true) < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0)
+        exit(1);
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, access), set = H5Dopen2(file, "activations", H5P_DEFAULT);
+    read_arg plain = {.set = set, .rows = rows, .out = out}, ours = {.dump = dump, .rows = rows, .out = out};
+    bench_work works[] = {{.path = "H5Dread", .run = read_hdf5, .arg = &plain},
+                          {.path = "hdf5 gzip", .run = read_dump, .arg = &ours}};
+    bench_job job = {half ? "io f16 gzip d=256" : "io f32 gzip d=256", threads, rows, "over_h5dread"};
+    bench_run(settings, &job, works, sizeof works / sizeof works[0]);
+    H5Dclose(set);
+    H5Fclose(file);
+    H5Pclose(access);
+    free(out);
+    sae_dump_free(dump);
+    sae_context_free(context);
 }
 
 static void run_dtype(const bench_settings *settings, bool half)
@@ -143,6 +187,8 @@ static void run_dtype(const bench_settings *settings, bool half)
                           {.path = "hdf5 gzip", .run = read_dump, .arg = &args[3]}};
     bench_job job = {half ? "io f16 d=256" : "io f32 d=256", 1, rows, "over_pread"};
     bench_run(settings, &job, works, sizeof works / sizeof works[0]);
+    for (unsigned threads = 1; threads <= 2; threads++)
+        run_packed(settings, files.gzip, half, rows, threads);
     for (size_t i = 0; i < FILES; i++) {
         sae_dump_free(dumps[i]);
         unlink(paths[i]);

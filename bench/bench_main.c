@@ -9,13 +9,19 @@
 static const struct {
     const char *name;
     void (*run)(const bench_settings *settings);
-} cases[] = {{"io", bench_io}, {"encode", bench_encode}, {"train", bench_train}, {"rank", bench_rank}};
+    bool only_when_named;
+} cases[] = {{"io", bench_io, false},
+             {"encode", bench_encode, false},
+             {"kernels", bench_kernels, false},
+              {"train", bench_train, false},
+             {"rank", bench_rank, false},
+             {"outofcore", bench_outofcore, true}};
 
 enum { CASES = sizeof cases / sizeof cases[0] };
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: libsae_bench [--json] [--quick] [io|encode|train|rank ...]\n");
+    fprintf(stderr, "usage: libsae_bench [--json] [--quick] [--full] [io|encode|kernels|train|rank|outofcore ...]\n");
     return 2;
 }
 
@@ -31,6 +37,8 @@ int main(int argc, char **argv)
             settings.json = true;
         else if (strcmp(argv[i], "--quick") == 0)
             settings.quick = true;
+        else if (strcmp(argv[i], "--full") == 0)
+            settings.full = true;
         else if (which == CASES)
             return usage();
         else
@@ -50,7 +58,7 @@ int main(int argc, char **argv)
         printf("libsae %s, OpenBLAS kernels %s\n%-28s %-24s %7s %12s %14s\n", sae_version(),
                openblas_get_corename(), "case", "path", "threads", "ms", "tokens/s");
     for (size_t i = 0; i < CASES; i++)
-        if (all || wanted[i])
+        if (all ? !cases[i].only_when_named : wanted[i])
             cases[i].run(&settings);
     rmdir(folder);
     return 0;

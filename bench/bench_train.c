@@ -20,30 +20,30 @@ static void step(void *arg)
 }
 
 /* The forward pass scales the batch in place, so each run brings its own. */
-static void bring_batch(const train_arg *a)
-{
-    memcpy(a->t->sae.xc, a->sae->rows, a->sae->size.rows * a->sae->size.d * sizeof(float));
-}
-
 static void forward(void *arg)
 {
     const train_arg *a = arg;
-    bring_batch(a);
-    saei_topk_sae_forward(&a->t->sae, &a->t->parameters, (float)a->t->scale, a->sae->size.rows);
+    saei_penalty penalty = {0};
+    memcpy(a->t->objective.xc, a->sae->rows, a->sae->size.rows * a->sae->size.d * sizeof(float));
+    saei_objective_forward(&a->t->objective, &a->t->parameters, &penalty, (float)a->t->scale,
+                           a->sae->size.rows);
 }
 
-static void gradient(void *arg)
+/* Of the codes that the last forward pass left. */
+static void backward(void *arg)
 {
     const train_arg *a = arg;
-    bring_batch(a);
-    saei_topk_sae_gradient(&a->t->gradient, &a->t->sae, &a->t->parameters, (float)a->t->scale);
+    saei_penalty penalty = {0};
+    saei_objective_backward(&a->t->objective, &a->t->parameters, &penalty);
 }
 
 /* A rate of 0 leaves the parameters as they are. */
-static void adam(void *arg)
+static void sweep(void *arg)
 {
     const train_arg *a = arg;
-    saei_adam_step(&a->t->parameters, &a->t->adam, &a->t->gradient, a->t->step, 0.0, 1.0, a->sae->context);
+    saei_penalty penalty = {0};
+    saei_adam_step adam = saei_adam_begin(&a->t->parameters, &a->t->adam, a->t->step, 0.0, 1.0);
+    saei_objective_sweep(&a->t->objective, &a->t->parameters, &penalty, saei_adam_update_latent, &adam);
 }
 
 static void run_size(const bench_settings *settings, bench_size size, unsigned threads)
@@ -51,16 +51,15 @@ static void run_size(const bench_settings *settings, bench_size size, unsigned t
     bench_sae sae = bench_sae_new(size, threads);
     bench_gemm gemm = bench_gemm_new(&sae);
     train_arg arg = {&sae, sae.trainer};
-    /* The stages of the small size only, to keep the run short. */
     bench_work works[] = {{.path = "sgemm", .run = bench_gemm_run, .arg = &gemm},
                           {.path = "step", .run = step, .arg = &arg},
                           {.path = "  forward", .run = forward, .arg = &arg},
-                          {.path = "  forward + gradient", .run = gradient, .arg = &arg},
-                          {.path = "  adam", .run = adam, .arg = &arg}};
+                          {.path = "  backward", .run = backward, .arg = &arg},
+                          {.path = "  sweep", .run = sweep, .arg = &arg}};
     char name[64];
     snprintf(name, sizeof name, "train d=%zu F=%zu k=%zu", size.d, size.n_latents, size.k);
     bench_job job = {name, threads, size.rows, "over_gemm"};
-    bench_run(settings, &job, works, size.d < 512 ? sizeof works / sizeof works[0] : 2);
+    bench_run(settings, &job, works, sizeof works / sizeof works[0]);
     bench_gemm_free(&gemm);
     bench_sae_free(&sae);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTIONS_MAX = 64, NAME_MAX_COMPARED = 32 };
+enum { OPTIONS_MAX = 96, NAME_MAX_COMPARED = 32 };
 
 /* clang-format off */
 const option base_options[] = {
@@ -281,8 +281,26 @@ static int check_complete(const parser *p, const base_args *base)
     return 0;
 }
 
+/* The value of the last --preset, or NULL. */
+static const char *find_preset(int argc, const char **argv)
+{
+    static const char flag[] = "--preset";
+    const size_t length = sizeof flag - 1;
+    const char *name = NULL;
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], flag) == 0 && i + 1 < argc)
+            name = argv[i + 1];
+        else if (strncmp(argv[i], flag, length) == 0 && argv[i][length] == '=')
+            name = argv[i] + length + 1;
+    }
+    return name;
+}
+
 int args_parse(const command *cmd, void *args, int argc, const char **argv)
 {
+    const char *preset = cmd->preset != NULL ? find_preset(argc, argv) : NULL;
+    if (preset != NULL && cmd->preset(args, preset) != 0)
+        return EXIT_USAGE;
     parser p = {.cmd = cmd, .args = args, .argc = argc, .argv = argv};
     base_args *base = args;
     bool only_operands = false;

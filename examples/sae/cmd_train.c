@@ -1,10 +1,11 @@
-/* sae train: a TopK SAE from dumps, with checkpoints. */
+/* sae train: an SAE from dumps, with checkpoints. */
 #include "command.h"
 #include "json_line.h"
 #include "train_log.h"
 #include "train_start.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,9 @@ typedef struct train_args {
     base_args base;
     dump_args dump;
     output_args output;
-    const char *heldout;
-    sae_train_options options;
+    const char *heldout, *preset, *from;
+    const char *groups;
+    sae_train_options options, initial; /* as parsed; as they were before, with the preset */
     const char *log;
     bool resume, json;
 } train_args;
@@ -25,6 +27,7 @@ typedef struct train_run {
     char checkpoint[4096];
     bool resumed;
     sae_dump *dump, *heldout;
+    sae_model *from;
     sae_trainer *trainer;
     sae_model *model;
     train_log log;
@@ -33,12 +36,60 @@ typedef struct train_run {
 #define FROM_DATA .default_text = "from the data"
 #define AT(member) FIELD(train_args, member)
 
+static const char *const architectures[] = {"topk",     "relu",  "batchtopk", "matryoshka",
+                                            "jumprelu", "gated", "p_anneal",  NULL};
+static const char *const penalties[] = {"auto", "l1", "l1-decoder-norm", "step", "tanh", "target-l0", NULL};
+static const char *const scales[] = {"variance", "rms-norm", "mean-norm", "none", NULL};
+static const char *const b_dec_inits[] = {"geometric-median", "mean", "zero", NULL};
+static const char *const aux_styles[] = {"libsae", "dictionary_learning", "saelens", NULL};
+static const char *const threshold_rules[] = {"quantile", "ema", NULL};
+
 /* clang-format off */
+static const option architecture_options[] = {
+    {.name = "arch", .type = OPTION_CHOICE, AT(options.architecture), .choices = architectures,
+     .value = "topk|relu|batchtopk|matryoshka|jumprelu|gated|p_anneal", .help = "what is trained"},
+    {.name = "preset", .type = OPTION_TEXT, AT(preset), .value = "NAME", .default_text = "",
+     .help = "train as another tool does; other options still count. One of dictionary_learning-topk, "
+             "-batchtopk, -matryoshka, -relu, -p_anneal, -gated, -jumprelu; saelens-topk, -batchtopk, "
+             "-matryoshka, -relu, -gated, -jumprelu; sparsify-topk, openai-topk, batchtopk"},
+    {.name = "from", .type = OPTION_TEXT, AT(from), .value = "MODEL", .default_text = "",
+     .help = "fine-tune this model instead of starting anew"},
+    {.name = "penalty", .type = OPTION_CHOICE, AT(options.sparsity), .choices = penalties,
+     .value = "l1|l1-decoder-norm|step|tanh|target-l0", .default_text = "of the architecture",
+     .help = "what keeps the codes sparse where k does not"},
+    {.name = "sparsity", .type = OPTION_REAL, AT(options.sparsity_coefficient), .value = "X",
+     .default_text = "of the penalty", .help = "coefficient of the penalty"},
+    {.name = "sparsity-warmup", .type = OPTION_REAL, AT(options.sparsity_warmup), .value = "X", .max = 1,
+     .default_text = "0.05", .help = "fraction of the steps over which the penalty rises from 0"},
+    {.name = "k-start", .type = OPTION_REAL, AT(options.k_start), .value = "X", .min = 1,
+     .help = "k starts this many times larger"},
+    {.name = "k-anneal", .type = OPTION_REAL, AT(options.k_anneal), .value = "X", .max = 1,
+     .help = "and falls over this fraction of the steps"},
+    {.name = "bandwidth", .type = OPTION_REAL, AT(options.bandwidth), .value = "X", .default_text = "0.001",
+     .help = "JumpReLU: width of the straight-through estimator, in scaled units"},
+    {.name = "threshold-init", .type = OPTION_REAL, AT(options.threshold_start), .value = "X",
+     .default_text = "0.001", .help = "JumpReLU: thresholds at first, in scaled units"},
+    {.name = "groups", .type = OPTION_TEXT, AT(groups), .value = "LIST",
+     .default_text = "0.03125,0.0625,0.125,0.25,0.53125", .help = "Matryoshka: shares of the latents"},
+    {.name = "group-mean", .type = OPTION_FLAG, AT(options.group_mean),
+     .help = "Matryoshka: average the groups' losses instead of adding them"},
+    {.name = "detached-gate", .type = OPTION_FLAG, AT(options.detached_gate),
+     .help = "gated: keep the decoder out of the gate's own reconstruction"},
+    {.name = "p-start", .type = OPTION_REAL, AT(options.p_start), .value = "X", .max = 1,
+     .help = "p-anneal: fraction of the steps where p begins to fall"},
+    {.name = "p-end", .type = OPTION_REAL, AT(options.p_end), .value = "X", .max = 1,
+     .help = "p-anneal: where it ends"},
+    {.name = "threshold-rule", .type = OPTION_CHOICE, AT(options.threshold_rule), .choices = threshold_rules,
+     .value = "quantile|ema",
+     .help = "BatchTopK: threshold of the model: exactly k on the held-out rows, or a running mean"},
+    {0},
+};
+
 static const option train_options[] = {
     {.name = "latents", .letter = 'F', .type = OPTION_SIZE, AT(options.n_latents), .value = "N", FROM_DATA,
      .help = "size of the dictionary"},
     {.name = "k", .letter = 'k', .type = OPTION_SIZE, AT(options.k), .value = "N", FROM_DATA,
-     .help = "active latents per row"},
+     .help = "active latents per row; with target-l0, what is aimed at"},
     {.name = "steps", .type = OPTION_U64, AT(options.steps), .value = "N", FROM_DATA,
      .help = "optimiser steps"},
     {.name = "batch", .type = OPTION_SIZE, AT(options.batch_rows), .value = "N", FROM_DATA,
@@ -52,12 +103,36 @@ static const option train_options[] = {
      .help = "fraction of the steps over which the rate rises"},
     {.name = "decay-start", .type = OPTION_REAL, AT(options.decay_start), .value = "X", .max = 1,
      .help = "fraction of the steps after which the rate falls to 0"},
+    {.name = "decay-to", .type = OPTION_REAL, AT(options.decay_to), .value = "X", .max = 1,
+     .help = "or to this fraction of its peak"},
+    {.name = "beta1", .type = OPTION_REAL, AT(options.beta1), .value = "X", .max = 1, .help = "of Adam"},
+    {.name = "beta2", .type = OPTION_REAL, AT(options.beta2), .value = "X", .max = 1, .help = "of Adam"},
     {.name = "clip", .type = OPTION_REAL, AT(options.clip), .value = "X",
      .help = "largest gradient norm; 0: no clipping"},
     {.name = "aux-k", .type = OPTION_SIZE, AT(options.aux_k), .value = "N", .default_text = "half the width",
      .help = "dead latents that model the residual of a row; 0: none"},
     {.name = "aux-coefficient", .type = OPTION_REAL, AT(options.aux_coefficient), .value = "X",
      .help = "weight of that term in the loss"},
+    {.name = "aux-style", .type = OPTION_CHOICE, AT(options.aux_style), .choices = aux_styles,
+     .value = "libsae|dictionary_learning|saelens", .help = "whose form of it"},
+    {.name = "resample", .type = OPTION_U64, AT(options.resample_every), .value = "STEPS",
+     .help = "give dead latents a new start every so many steps; 0: never"},
+    {.name = "scale", .type = OPTION_CHOICE, AT(options.input_scale), .choices = scales,
+     .value = "variance|rms-norm|mean-norm|none", .help = "what rows are divided by; folded into the model"},
+    {.name = "b-dec-init", .type = OPTION_CHOICE, AT(options.b_dec_init), .choices = b_dec_inits,
+     .value = "geometric-median|mean|zero", .help = "where b_dec starts"},
+    {.name = "raw-input", .type = OPTION_FLAG, AT(options.raw_input),
+     .help = "do not subtract b_dec at the input while training"},
+    {.name = "free-decoder", .type = OPTION_FLAG, AT(options.free_decoder),
+     .help = "do not hold decoder rows at unit length"},
+    {.name = "decoder-norm", .type = OPTION_REAL, AT(options.decoder_norm), .value = "X",
+     .help = "length of the rows of a free decoder at first"},
+    {.name = "blas-encoder", .type = OPTION_FLAG, AT(options.blas_encoder),
+     .help = "compute all pre-activations by BLAS instead of screening them: slower, the reference"},
+    {.name = "patience", .type = OPTION_SIZE, AT(options.patience), .value = "N",
+     .help = "stop after so many held-out measurements without improvement; 0: never"},
+    {.name = "spike", .type = OPTION_REAL, AT(options.spike), .value = "X",
+     .help = "stop with an error when the loss is so many times its running mean; 0: never"},
     {.name = "dead-after", .type = OPTION_U64, AT(options.dead_after), .value = "ROWS", FROM_DATA,
      .help = "a latent is dead when it is silent for so many rows"},
     {.name = "heldout", .type = OPTION_TEXT, AT(heldout), .value = "DUMP",
@@ -80,6 +155,7 @@ static const option run_options[] = {
 /* clang-format on */
 
 static const option_group groups[] = {
+    {"Architecture", architecture_options, 0},
     {"Training", train_options, 0},
     {"The run", run_options, 0},
     {"Output", output_options, offsetof(train_args, output)},
@@ -90,7 +166,34 @@ static const option_group groups[] = {
 
 static void init(void *args)
 {
-    sae_train_options_init(&((train_args *)args)->options);
+    train_args *a = args;
+    sae_train_options_init(&a->options);
+    a->initial = a->options;
+}
+
+static int preset(void *args, const char *name)
+{
+    train_args *a = args;
+    sae_error err;
+    if (sae_train_options_preset(&a->options, name, &err) != SAE_OK)
+        return usage_error("train", "%s", err.text);
+    a->initial = a->options;
+    return 0;
+}
+
+/* "0.25,0.25,0.5" into the options. */
+static int read_groups(sae_train_options *options, const char *text)
+{
+    for (options->n_groups = 0; *text != '\0';) {
+        char *end;
+        double share = strtod(text, &end);
+        if (end == text || (*end != ',' && *end != '\0') || options->n_groups == SAE_GROUPS_MAX)
+            return usage_error("train", "--groups: up to %d shares such as 0.25,0.25,0.5 are wanted",
+                               SAE_GROUPS_MAX);
+        options->groups[options->n_groups++] = share;
+        text = *end == ',' ? end + 1 : end;
+    }
+    return 0;
 }
 
 static int on_step(void *user, const sae_train_metrics *m)
@@ -111,32 +214,38 @@ static sae_status open_inputs(train_run *run, sae_error *err)
     const train_args *args = run->args;
     sae_status status =
         open_dump(&run->dump, run->session, args->base.operands, args->base.n_operands, &args->dump, err);
+    if (status == SAE_OK && args->from != NULL && !run->resumed)
+        status = sae_model_load(&run->from, run->session->context, args->from, err);
     if (status == SAE_OK && args->heldout != NULL)
         status = open_dump(&run->heldout, run->session, &args->heldout, 1, &args->dump, err);
     return status;
 }
 
 /* A resumed run takes its numbers from the checkpoint: a contradicting option must not pass in silence. */
-static bool options_agree(const sae_train_options *given, const sae_train_options *chosen)
+static bool options_agree(const sae_train_options *given, const sae_train_options *initial,
+                          const sae_train_options *chosen)
 {
-    sae_train_options initial;
-    sae_train_options_init(&initial);
     const struct {
         const char *name;
         double given, initial, chosen;
     } rows[] = {
-        {"latents", (double)given->n_latents, (double)initial.n_latents, (double)chosen->n_latents},
-        {"k", (double)given->k, (double)initial.k, (double)chosen->k},
-        {"steps", (double)given->steps, (double)initial.steps, (double)chosen->steps},
-        {"batch", (double)given->batch_rows, (double)initial.batch_rows, (double)chosen->batch_rows},
-        {"seed", (double)given->seed, (double)initial.seed, (double)chosen->seed},
-        {"lr", given->learning_rate, initial.learning_rate, chosen->learning_rate},
-        {"warmup", given->warmup, initial.warmup, chosen->warmup},
-        {"decay-start", given->decay_start, initial.decay_start, chosen->decay_start},
-        {"clip", given->clip, initial.clip, chosen->clip},
-        {"aux-k", (double)given->aux_k, (double)initial.aux_k, (double)chosen->aux_k},
-        {"aux-coefficient", given->aux_coefficient, initial.aux_coefficient, chosen->aux_coefficient},
-        {"dead-after", (double)given->dead_after, (double)initial.dead_after, (double)chosen->dead_after},
+        {"latents", (double)given->n_latents, (double)initial->n_latents, (double)chosen->n_latents},
+        {"k", (double)given->k, (double)initial->k, (double)chosen->k},
+        {"steps", (double)given->steps, (double)initial->steps, (double)chosen->steps},
+        {"batch", (double)given->batch_rows, (double)initial->batch_rows, (double)chosen->batch_rows},
+        {"seed", (double)given->seed, (double)initial->seed, (double)chosen->seed},
+        {"lr", given->learning_rate, initial->learning_rate, chosen->learning_rate},
+        {"warmup", given->warmup, initial->warmup, chosen->warmup},
+        {"decay-start", given->decay_start, initial->decay_start, chosen->decay_start},
+        {"clip", given->clip, initial->clip, chosen->clip},
+        {"aux-k", (double)given->aux_k, (double)initial->aux_k, (double)chosen->aux_k},
+        {"aux-coefficient", given->aux_coefficient, initial->aux_coefficient, chosen->aux_coefficient},
+        {"arch", (double)given->architecture, (double)initial->architecture, (double)chosen->architecture},
+        {"penalty", (double)given->sparsity, (double)initial->sparsity, (double)chosen->sparsity},
+        {"sparsity", given->sparsity_coefficient, initial->sparsity_coefficient,
+         chosen->sparsity_coefficient},
+        {"bandwidth", given->bandwidth, initial->bandwidth, chosen->bandwidth},
+        {"dead-after", (double)given->dead_after, (double)initial->dead_after, (double)chosen->dead_after},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].given != rows[i].initial && rows[i].given != rows[i].chosen) {
@@ -157,20 +266,45 @@ static int start_trainer(train_run *run)
     options.on_step_user = run;
     options.progress = progress_callback;
     options.progress_user = &run->session->progress;
+    if (run->args->groups != NULL && read_groups(&options, run->args->groups) != 0)
+        return EXIT_USAGE;
     sae_status status = open_inputs(run, &err);
     if (status == SAE_OK && run->resumed)
         status = sae_trainer_load(&run->trainer, run->checkpoint, run->dump, run->heldout, &options, &err);
-    else if (status == SAE_OK)
+    options.start = run->from;
+    if (status == SAE_OK && !run->resumed)
         status = sae_trainer_new(&run->trainer, run->dump, run->heldout, &options, &err);
     progress_clear(&run->session->progress);
     if (status != SAE_OK)
         return failed(status, &err);
     sae_train_options chosen = sae_trainer_options(run->trainer);
-    if (run->resumed && !options_agree(&run->args->options, &chosen))
+    if (run->resumed && !options_agree(&run->args->options, &run->args->initial, &chosen))
         return 1;
     if (!run->resumed)
         train_checkpoint_remove(run->checkpoint);
     return 0;
+}
+
+/* Before hours are spent on a loss that a few rows own. */
+static void warn_of_outliers(const train_run *run)
+{
+    const double far = 10.0;
+    sae_outliers o = sae_trainer_outliers(run->trainer);
+    char position[48] = "";
+    if (!isnan(o.position))
+        snprintf(position, sizeof position, ", position %g", o.position);
+    if (o.rows > 0)
+        complain(
+            "warning: %" PRIu64
+            " rows are %.1f times as long as the median row or longer (the longest: row %" PRIu64
+            "%s, norm %.4g against %.4g); they can take over the loss, so leave them out with --where, for "
+            "instance --where 'position > 0'",
+            o.rows, o.limit / o.median, o.largest_row, position, o.largest, o.median);
+    if (o.mean_over_sigma > far)
+        complain("warning: the mean row is %.1f times as long as the spread of the rows; b_dec takes it up, "
+                 "but look "
+                 "whether a few coordinates hold it",
+                 o.mean_over_sigma);
 }
 
 static void announce(const train_run *run, const sae_train_options *chosen, uint64_t step)
@@ -179,10 +313,11 @@ static void announce(const train_run *run, const sae_train_options *chosen, uint
         return;
     if (run->resumed)
         printf("resumed at step %" PRIu64 " of %" PRIu64 "\n", step, chosen->steps);
-    printf("chosen: %zu latents, k %zu, %" PRIu64 " steps of %zu rows, learning rate %.3g, seed %" PRIu64
+    printf("chosen: %s, %zu latents, k %zu, %" PRIu64 " steps of %zu rows, learning rate %.3g, seed %" PRIu64
            ", %" PRIu64 " rows of width %zu\n",
-           chosen->n_latents, chosen->k, chosen->steps, chosen->batch_rows, chosen->learning_rate,
-           chosen->seed, sae_trainer_rows(run->trainer), sae_dump_dim(run->dump));
+           sae_architecture_name(chosen->architecture), chosen->n_latents, chosen->k, chosen->steps,
+           chosen->batch_rows, chosen->learning_rate, chosen->seed, sae_trainer_rows(run->trainer),
+           sae_dump_dim(run->dump));
     fflush(stdout);
 }
 
@@ -247,6 +382,7 @@ static int train(train_run *run)
     if (train_log_open(&run->log, run->args->log, run->args->resume) != 0)
         return 1;
     train_log_begin(&run->log, run->resumed ? "resume" : "start", &chosen, step);
+    warn_of_outliers(run);
     announce(run, &chosen, step);
     sae_error err = {.status = SAE_OK};
     sae_status status = sae_trainer_run(run->trainer, &err);
@@ -299,6 +435,7 @@ static int run_train(session *s, const void *arguments)
         complain("%s: no checkpoint, starting from the beginning", run.checkpoint);
     int exit_status = train(&run);
     sae_model_free(run.model);
+    sae_model_free(run.from);
     sae_trainer_free(run.trainer);
     sae_dump_free(run.heldout);
     sae_dump_free(run.dump);
@@ -307,7 +444,7 @@ static int run_train(session *s, const void *arguments)
 
 const command cmd_train = {
     .name = "train",
-    .purpose = "train a TopK sparse autoencoder on dumps",
+    .purpose = "train a sparse autoencoder on dumps",
     .usage = "sae train DUMP... -o MODEL [OPTIONS]",
     .notes =
         "The dumps (HDF5 or .npy) are shards of one matrix of activations. Size, k and steps follow from "
@@ -318,12 +455,16 @@ const command cmd_train = {
     .examples = "  sae train mix.h5 -o sae.safetensors\n"
                 "  sae train shard-*.h5 -o sae.safetensors --heldout val.h5 --memory 2G --log train.jsonl\n"
                 "  sae train mix.h5 -o sae.safetensors --latents 4096 -k 32 --steps 10000 --seed 1\n"
-                "  sae train mix.h5 -o sae.safetensors --resume\n",
+                "  sae train mix.h5 -o sae.safetensors --resume\n"
+                "  sae train mix.h5 -o sae.safetensors --arch batchtopk -k 32\n"
+                "  sae train mix.h5 -o sae.safetensors --preset saelens-jumprelu --sparsity 2\n"
+                "  sae train other.h5 -o tuned.safetensors --from sae.safetensors --lr 5e-5\n",
     .groups = groups,
     .min_operands = 1,
     .max_operands = SIZE_MAX,
     .operands_wanted = "at least one dump is",
     .args_size = sizeof(train_args),
     .init = init,
+    .preset = preset,
     .run = run_train,
 };

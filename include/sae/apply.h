@@ -22,6 +22,43 @@ typedef struct sae_fidelity {
 SAE_API sae_status sae_model_evaluate(sae_fidelity *out, const sae_model *model, const sae_dump *dump,
                                       sae_error *err);
 
+/* The fit by the formulas of other tools, which go by the same few names: e = x − x̂, means over the rows of
+   the dump. Means of ratios leave out the rows whose denominator is 0; NaN when nothing is left. */
+typedef struct sae_fidelity_variants {
+    double explained_variance;  /* 1 − E‖e‖² / (E‖x‖² − ‖E x‖²): sae_fidelity, and SAELens from 6.45.1 on */
+    double saelens_legacy;      /* E(1 − ‖e‖² / ‖x − E x‖²), row by row: SAELens before that, SAEBench */
+    double dictionary_learning; /* 1 − Σ_i var(e_i) / Σ_i var(x_i): a constant error costs nothing */
+    double sparsify_fvu;        /* Σ‖e‖² / Σ‖x − E x‖² */
+    double openai_nmse;         /* E(‖e‖² / ‖x‖²), row by row */
+    double l1;                  /* E Σ_j |f_j| */
+    double l2_ratio;            /* E(‖x̂‖ / ‖x‖): below 1 when activations are shrunk */
+    double relative_reconstruction_bias; /* E‖x̂‖² / E(x · x̂): 1 when a common factor would not help */
+} sae_fidelity_variants;
+
+/* How often latents fire: the density of a latent is the fraction of the rows on which it is active. */
+enum { SAE_DENSITY_BINS = 16 };
+typedef struct sae_densities {
+    size_t silent; /* latents that fire on no row */
+    size_t rare;   /* density below 1e-5, the silent ones included: what other tools call dead */
+    size_t dense;  /* density above 0.1 */
+    /* Latents that fire, in half decades: bin i holds 10^(i/2 − 8) <= density < 10^((i + 1)/2 − 8), the first
+       also what is below and the last density 1. */
+    size_t bins[SAE_DENSITY_BINS];
+} sae_densities;
+
+typedef struct sae_evaluation {
+    sae_fidelity fidelity;
+    sae_fidelity_variants variants;
+    sae_densities densities;
+} sae_evaluation;
+
+/* Everything that the codes of a dump tell about a model. Encodes the rows once; they are read twice, for
+   their mean comes first. fires [F], if not NULL: rows on which each latent is active. Errors: SAE_E_MISMATCH
+   (widths), SAE_E_ARGUMENT (no row), those of reading, SAE_STOPPED. */
+SAE_API sae_status sae_model_evaluate_all(sae_evaluation *out, uint64_t *fires, const sae_model *model,
+                                          const sae_dump *dump, sae_progress_fn progress, void *user,
+                                          sae_error *err);
+
 /* The rows on which a latent is most active, strongest first; ties to the earlier row. */
 typedef struct sae_top_row {
     uint64_t row; /* index among the selected rows of the dump */

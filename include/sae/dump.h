@@ -63,6 +63,43 @@ SAE_API sae_status sae_dump_read_column(double *out, const sae_dump *dump, const
 /* out [sae_dump_rows]: whether the condition (grammar of `where`) holds for each selected row. */
 SAE_API sae_status sae_dump_match(bool *out, const sae_dump *dump, const char *condition, sae_error *err);
 
+/* Rows that are far longer than most, such as first tokens: they can take over the loss of a training. A mean
+   that is long beside the spread tells that rows should be centred. */
+typedef struct sae_outliers {
+    double mean_over_sigma; /* ‖E x‖ / σ, σ² = E‖x − E x‖² */
+    double median;          /* norm of the middle row among those that are not 0, within 2 % */
+    double limit;           /* rows of at least this norm are outliers: 10 times the median, or up to 4 % above that */
+    uint64_t rows;          /* how many those are */
+    double largest;         /* largest norm of a row */
+    uint64_t largest_row;   /* the first such row, among the selected ones */
+    double position;        /* its entry of the column "position"; NaN when there is none */
+} sae_outliers;
+
+/* Reads the selected rows once. SAE_E_NONFINITE as sae_dump_read, SAE_STOPPED when progress asked for it. */
+SAE_API sae_status sae_dump_outliers(sae_outliers *out, const sae_dump *dump, sae_progress_fn progress, void *user,
+                                     sae_error *err);
+
+typedef struct sae_shuffle_options {
+    size_t size;
+    uint64_t seed;
+    bool overwrite; /* false: SAE_E_EXISTS when there is a file at the path */
+    sae_progress_fn progress;
+    void *progress_user;
+} sae_shuffle_options;
+
+SAE_API void sae_shuffle_options_init(sae_shuffle_options *options);
+
+/* Writes the selected rows in random order to a new file: every order is equally likely, and follows from the
+   seed and the number of rows alone. Two passes over the data, within the memory limit of the context; needs
+   about the space of the rows twice, once for a temporary file without a name in the folder of path. float16,
+   bfloat16, float32 and float64 rows stay as they are, NaN and Inf included; other types, and shards of
+   several, become float32. path ends in .npy, for the rows alone, or in .h5 or .hdf5: then each column goes
+   with its rows, as uint64 where all its values are whole and not negative, else as float64, and the rows are
+   not packed. The file at path is whole or absent. SAE_E_ARGUMENT: another suffix; SAE_E_EXISTS; SAE_E_IO;
+   SAE_E_MEMORY: the limit is too small for so many rows; SAE_STOPPED: progress asked for it. */
+SAE_API sae_status sae_dump_shuffle(const sae_dump *dump, const char *path,
+                                    const sae_shuffle_options *options, sae_error *err);
+
 /* A condensed description of any file libsae reads or writes. */
 typedef struct sae_file sae_file;
 

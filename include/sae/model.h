@@ -66,6 +66,21 @@ SAE_API size_t sae_model_metadata_count(const sae_model *model);
 SAE_API const char *sae_model_metadata_key(const sae_model *model, size_t i);
 SAE_API const char *sae_model_metadata(const sae_model *model, const char *key);
 
+/* How alike the decoder rows are, from the weights alone. The neighbour of a latent is the other latent whose
+   decoder row has the largest cosine with its own. Rows of length 0 have no direction and do not count. */
+enum { SAE_COSINE_BINS = 20 };
+typedef struct sae_decoder_cosines {
+    size_t latents;               /* with a decoder row other than 0 */
+    double mean;                  /* mean cosine with the neighbour; NaN below two latents, as what follows */
+    double median, upper, most;   /* its median, 95 % quantile and maximum */
+    size_t bins[SAE_COSINE_BINS]; /* latents by it: bin i holds i/20 <= cosine < (i + 1)/20, the first also
+                                     what is below, the last also 1 */
+} sae_decoder_cosines;
+
+/* O(F² d) time; memory for a few hundred rows and F numbers, for each thread. The result does not depend on the thread count. */
+SAE_API sae_status sae_model_decoder_cosines(sae_decoder_cosines *out, const sae_model *model,
+                                             sae_progress_fn progress, void *user, sae_error *err);
+
 /* Sparse codes: for row i the entries row_ptr[i] .. row_ptr[i + 1] - 1, latents ascending, values > 0. */
 typedef struct sae_codes_view {
     size_t rows;

@@ -110,6 +110,7 @@ typedef struct sae_train_options {
 
     sae_input_scale input_scale;
     sae_b_dec_init b_dec_init;
+    bool blas_encoder;     /* pre-activations by BLAS rather than screened: slower, with the bits of this BLAS */
     bool raw_input;        /* b_dec is not subtracted at the input */
     bool free_decoder;     /* decoder rows are not held at unit length */
     double decoder_norm;   /* length of the decoder rows at first; 1 unless free_decoder */
@@ -163,6 +164,8 @@ SAE_API void sae_trainer_free(sae_trainer *trainer);
 /* The options as chosen: nothing is 0 for "from the data" any more. */
 SAE_API sae_train_options sae_trainer_options(const sae_trainer *trainer);
 SAE_API sae_train_metrics sae_trainer_metrics(const sae_trainer *trainer);
+/* What the pass over the data before training found: rows so long that they can take over the loss. */
+SAE_API sae_outliers sae_trainer_outliers(const sae_trainer *trainer);
 SAE_API uint64_t sae_trainer_rows(const sae_trainer *trainer); /* rows trained on (without the held-out ones) */
 
 /* One step. SAE_E_NONFINITE when the loss is no longer a number. */

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "dump/dump.h"
+#include "dump/window_loader.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,13 +16,15 @@ struct saei_batches {
     size_t d;
     uint64_t seed, rows_total, block_rows;
     uint64_t *blocks; /* the training blocks in the order of this epoch, then the held-out ones ascending */
+    uint64_t ordered_epoch;
     size_t n_train, n_heldout, window_blocks, n_windows;
     uint64_t train_rows, heldout_rows;
-    float *rows;     /* [window_blocks * block_rows, d] */
-    uint64_t *order; /* the rows of the window in the order they are given out */
-    uint64_t loaded_epoch, loaded_window, window_rows;
-    bool loaded;
-    saei_batches_state at;
+    float *rows;                /* [places, d] */
+    uint64_t *order;            /* where the rows of the window lie, in the order they are given out */
+    saei_window_loader *loader; /* NULL: one window, which is read once */
+    uint64_t window_rows;
+    bool loaded;                 /* the window of `at` is in order */
+    saei_batches_state at, next; /* next: what the loader is busy with */
 };
 
 static uint64_t rows_of_block(const saei_batches *b, uint64_t block)
@@ -61,15 +64,58 @@ static void split_blocks(saei_batches *b, size_t n_blocks, double heldout, uint6
         *(i < b->n_train ? &b->train_rows : &b->heldout_rows) += rows_of_block(b, b->blocks[i]);
 }
 
+/* The rows of the window being given out, and as many as let the loader finish the next in time. */
+static size_t places_of(size_t window_rows)
+{
+    return saei_add(window_rows, window_rows / 8);
+}
+
+static size_t piece_of(const saei_batches *b, size_t window_rows)
+{
+    size_t rows = window_rows / 16 > 0 ? window_rows / 16 : 1;
+    return rows < b->block_rows ? rows : (size_t)b->block_rows;
+}
+
+/* The memory of windows of so many blocks, in rows of d floats and a place in the order. */
+static uint64_t cost(const saei_batches *b, size_t window_blocks)
+{
+    size_t window = saei_mul(window_blocks, (size_t)b->block_rows), places = places_of(window);
+    size_t row = b->d * sizeof *b->rows, order = sizeof *b->order;
+    size_t bytes = saei_add(saei_mul(places, row), saei_mul(window, order));
+    bytes = saei_add(bytes, saei_window_loader_bytes(places, window, piece_of(b, window), b->d));
+    return bytes / (row + order) + 1;
+}
+
 /* As few windows as the rows in memory allow, then of equal size: a short last one would be shuffled badly.
  */
 static void choose_windows(saei_batches *b, uint64_t window_rows)
 {
-    size_t most = window_rows >= b->train_rows ? b->n_train : (size_t)(window_rows / b->block_rows);
-    if (most < 1)
-        most = 1;
+    size_t most = 1, beyond = b->n_train;
+    while (beyond - most > 1) {
+        size_t middle = most + (beyond - most) / 2;
+        if (cost(b, middle) <= window_rows)
+            most = middle;
+        else
+            beyond = middle;
+    }
+    /* One window has no other to be read beside it. */
+    if (window_rows >= b->train_rows || cost(b, most) >= b->train_rows)
+        most = b->n_train;
     b->n_windows = (b->n_train + most - 1) / most;
     b->window_blocks = (b->n_train + b->n_windows - 1) / b->n_windows;
+}
+
+static sae_status allocate(saei_batches *b, sae_error *err)
+{
+    size_t window = saei_mul(b->window_blocks, (size_t)b->block_rows);
+    size_t places = b->n_windows > 1 ? places_of(window) : window;
+    sae_status status = saei_alloc(&b->rows, b->context, saei_mul(places, b->d), sizeof *b->rows, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&b->order, b->context, window, sizeof *b->order, err);
+    if (status == SAE_OK && b->n_windows > 1)
+        status = saei_window_loader_new(&b->loader, b->context, b->dump, b->block_rows, b->rows, places,
+                                        window, piece_of(b, window), err);
+    return status;
 }
 
 sae_status saei_batches_new(saei_batches **out, sae_context *context, const sae_dump *dump, double heldout,
@@ -82,33 +128,31 @@ sae_status saei_batches_new(saei_batches **out, sae_context *context, const sae_
         return status;
     *b = (saei_batches){.context = context, .dump = dump, .d = sae_dump_dim(dump), .seed = seed};
     b->rows_total = sae_dump_rows(dump);
+    b->ordered_epoch = UINT64_MAX;
     /* Blocks are cheap to read together, yet many, so that a held-out share is close to what was asked for.
      */
     uint64_t few = b->rows_total / 64 > 0 ? b->rows_total / 64 : 1, cheap = saei_dump_block_rows(dump);
     b->block_rows = cheap < few ? cheap : few;
     size_t n_blocks = (size_t)((b->rows_total + b->block_rows - 1) / b->block_rows);
     status = saei_alloc(&b->blocks, context, n_blocks, sizeof *b->blocks, err);
-    if (status != SAE_OK)
-        goto failed;
-    split_blocks(b, n_blocks, heldout, heldout_rows_max);
-    choose_windows(b, window_rows);
-    size_t capacity = saei_mul(b->window_blocks, (size_t)b->block_rows);
-    status = saei_alloc(&b->rows, context, saei_mul(capacity, b->d), sizeof(float), err);
-    if (status == SAE_OK)
-        status = saei_alloc(&b->order, context, capacity, sizeof *b->order, err);
-    if (status != SAE_OK)
-        goto failed;
+    if (status == SAE_OK) {
+        split_blocks(b, n_blocks, heldout, heldout_rows_max);
+        choose_windows(b, window_rows);
+        status = allocate(b, err);
+    }
+    if (status != SAE_OK) {
+        saei_batches_free(b);
+        return status;
+    }
     *out = b;
     return SAE_OK;
-failed:
-    saei_batches_free(b);
-    return status;
 }
 
 void saei_batches_free(saei_batches *b)
 {
     if (b == NULL)
         return;
+    saei_window_loader_free(b->loader);
     saei_free(b->context, b->order);
     saei_free(b->context, b->rows);
     saei_free(b->context, b->blocks);
@@ -127,75 +171,134 @@ uint64_t saei_batches_heldout_rows(const saei_batches *b)
 
 uint64_t saei_batches_window_rows(const saei_batches *b)
 {
-    return b->window_blocks * b->block_rows;
+    return b->n_windows > 1 ? cost(b, b->window_blocks) : b->window_blocks * b->block_rows;
 }
 
-static sae_status read_window(saei_batches *b, sae_error *err)
+/* The first of the blocks of a window, and where they end. */
+static void blocks_of(const saei_batches *b, uint64_t window, size_t *first, size_t *end)
 {
-    size_t first = (size_t)b->at.window * b->window_blocks;
-    size_t end = first + b->window_blocks < b->n_train ? first + b->window_blocks : b->n_train;
-    b->window_rows = 0;
-    for (size_t i = first; i < end; i++) {
+    *first = (size_t)window * b->window_blocks;
+    *end = *first + b->window_blocks < b->n_train ? *first + b->window_blocks : b->n_train;
+}
+
+static void order_blocks(saei_batches *b, uint64_t epoch)
+{
+    if (b->n_windows == 1 || b->ordered_epoch == epoch)
+        return;
+    qsort(b->blocks, b->n_train, sizeof *b->blocks, ascending);
+    saei_rng rng = saei_rng_new(b->seed, SAEI_STREAM_BLOCKS, epoch);
+    saei_rng_shuffle(&rng, b->blocks, b->n_train);
+    b->ordered_epoch = epoch;
+}
+
+static void begin_loading(saei_batches *b, uint64_t epoch, uint64_t window)
+{
+    size_t first, end;
+    order_blocks(b, epoch);
+    blocks_of(b, window, &first, &end);
+    saei_window_loader_begin(b->loader, b->blocks + first, end - first);
+    b->next = (saei_batches_state){epoch, window, 0};
+}
+
+static bool same_window(saei_batches_state a, saei_batches_state b)
+{
+    return a.epoch == b.epoch && a.window == b.window;
+}
+
+/* With one window the rows stay where they are and only their order changes. */
+static sae_status read_all(saei_batches *b, sae_error *err)
+{
+    uint64_t at = 0;
+    for (size_t i = 0; i < b->n_train; i++) {
         uint64_t n = rows_of_block(b, b->blocks[i]);
-        sae_status status = sae_dump_read(b->rows + b->window_rows * b->d, b->dump,
-                                          b->blocks[i] * b->block_rows, (size_t)n, err);
+        sae_status status =
+            sae_dump_read(b->rows + at * b->d, b->dump, b->blocks[i] * b->block_rows, (size_t)n, err);
         if (status != SAE_OK)
             return status;
-        b->window_rows += n;
+        at += n;
     }
+    b->window_rows = at;
     return SAE_OK;
 }
 
-/* Makes the window of b->at ready. With one window the rows stay where they are and only their order changes.
- */
+static sae_status load_ahead(const uint64_t **places, saei_batches *b, sae_error *err)
+{
+    size_t first, end;
+    if (!saei_window_loader_busy(b->loader) || !same_window(b->next, b->at)) {
+        saei_window_loader_cancel(b->loader);
+        begin_loading(b, b->at.epoch, b->at.window);
+    }
+    sae_status status = saei_window_loader_wait(places, b->loader, err);
+    if (status != SAE_OK)
+        return status;
+    b->window_rows = 0;
+    blocks_of(b, b->at.window, &first, &end);
+    for (size_t i = first; i < end; i++)
+        b->window_rows += rows_of_block(b, b->blocks[i]);
+    return SAE_OK;
+}
+
+/* Makes the window of b->at ready. All rows of the one before have been released. */
 static sae_status load_window(saei_batches *b, sae_error *err)
 {
-    bool reorder_blocks = b->n_windows > 1 && (!b->loaded || b->loaded_epoch != b->at.epoch);
-    bool reread = !b->loaded ||
-                  (b->n_windows > 1 && (b->loaded_epoch != b->at.epoch || b->loaded_window != b->at.window));
+    const uint64_t *places = NULL;
+    sae_status status = SAE_OK;
     b->loaded = false;
-    if (reorder_blocks) {
-        qsort(b->blocks, b->n_train, sizeof *b->blocks, ascending);
-        saei_rng rng = saei_rng_new(b->seed, SAEI_STREAM_BLOCKS, b->at.epoch);
-        saei_rng_shuffle(&rng, b->blocks, b->n_train);
-    }
-    sae_status status = reread ? read_window(b, err) : SAE_OK;
+    if (b->loader != NULL)
+        status = load_ahead(&places, b, err);
+    else if (b->window_rows == 0)
+        status = read_all(b, err);
     if (status != SAE_OK)
         return status;
     for (uint64_t i = 0; i < b->window_rows; i++)
-        b->order[i] = i;
+        b->order[i] = places != NULL ? places[i] : i;
     saei_rng rng = saei_rng_new(b->seed, SAEI_STREAM_ROWS, b->at.epoch * b->n_windows + b->at.window);
     saei_rng_shuffle(&rng, b->order, (size_t)b->window_rows);
     b->loaded = true;
-    b->loaded_epoch = b->at.epoch;
-    b->loaded_window = b->at.window;
     return SAE_OK;
 }
 
-static void advance_window(saei_batches *b)
+static saei_batches_state window_after(const saei_batches *b, saei_batches_state at)
 {
-    b->at.position = 0;
-    if (++b->at.window == b->n_windows) {
-        b->at.window = 0;
-        b->at.epoch++;
-    }
+    bool last = at.window + 1 == b->n_windows;
+    return (saei_batches_state){at.epoch + last, last ? 0 : at.window + 1, 0};
+}
+
+/* Reading ahead begins with the call after the one that began a window: until then the window can be gone
+   back in without reading it again. */
+static void read_ahead(saei_batches *b)
+{
+    if (b->loader == NULL || !b->loaded || saei_window_loader_busy(b->loader))
+        return;
+    saei_batches_state next = window_after(b, b->at);
+    begin_loading(b, next.epoch, next.window);
+}
+
+static void give(float *out, saei_batches *b, size_t n)
+{
+    const uint64_t *order = b->order + b->at.position;
+    for (size_t i = 0; i < n; i++)
+        memcpy(out + i * b->d, b->rows + order[i] * b->d, b->d * sizeof *out);
+    if (b->loader != NULL)
+        saei_window_loader_release(b->loader, order, n);
+    b->at.position += n;
 }
 
 sae_status saei_batches_next(float *out, saei_batches *b, size_t n, sae_error *err)
 {
+    read_ahead(b);
     for (size_t given = 0; given < n;) {
-        if (!b->loaded || b->loaded_epoch != b->at.epoch || b->loaded_window != b->at.window) {
-            sae_status status = load_window(b, err);
-            if (status != SAE_OK)
-                return status;
+        sae_status status = b->loaded ? SAE_OK : load_window(b, err);
+        if (status != SAE_OK)
+            return status;
+        uint64_t left = b->window_rows - b->at.position;
+        size_t count = left < n - given ? (size_t)left : n - given;
+        give(out + given * b->d, b, count);
+        given += count;
+        if (given < n) {
+            b->at = window_after(b, b->at);
+            b->loaded = false;
         }
-        if (b->at.position == b->window_rows) {
-            advance_window(b);
-            continue;
-        }
-        memcpy(out + given * b->d, b->rows + b->order[b->at.position] * b->d, b->d * sizeof(float));
-        b->at.position++;
-        given++;
     }
     return SAE_OK;
 }
@@ -205,18 +308,38 @@ saei_batches_state saei_batches_tell(const saei_batches *b)
     return b->at;
 }
 
+/* Goes to the beginning of the window of `to`, with none of its rows released. */
+static sae_status go_to_window(saei_batches *b, saei_batches_state to, sae_error *err)
+{
+    saei_batches_state from = b->at;
+    b->at = (saei_batches_state){to.epoch, to.window, 0};
+    if (b->loader == NULL)
+        return load_window(b, err);
+    if (b->loaded && same_window(from, to) && !saei_window_loader_busy(b->loader)) {
+        saei_window_loader_take_back(b->loader, (size_t)from.position);
+        return SAE_OK;
+    }
+    saei_window_loader_cancel(b->loader);
+    if (b->loaded)
+        saei_window_loader_release(b->loader, b->order + from.position,
+                                   (size_t)(b->window_rows - from.position));
+    return load_window(b, err);
+}
+
 sae_status saei_batches_seek(saei_batches *b, saei_batches_state state, sae_error *err)
 {
+    const char *beyond = "%s: the checkpoint's place in the data lies beyond it";
     if (state.window >= b->n_windows)
-        return saei_fail(err, SAE_E_MISMATCH, "%s: the checkpoint's place in the data lies beyond it",
-                         sae_dump_name(b->dump));
-    b->at = (saei_batches_state){state.epoch, state.window, 0};
-    sae_status status = load_window(b, err);
+        return saei_fail(err, SAE_E_MISMATCH, beyond, sae_dump_name(b->dump));
+    sae_status status = go_to_window(b, state, err);
     if (status == SAE_OK && state.position > b->window_rows)
-        return saei_fail(err, SAE_E_MISMATCH, "%s: the checkpoint's place in the data lies beyond it",
-                         sae_dump_name(b->dump));
+        status = saei_fail(err, SAE_E_MISMATCH, beyond, sae_dump_name(b->dump));
+    if (status != SAE_OK)
+        return status;
+    if (b->loader != NULL)
+        saei_window_loader_release(b->loader, b->order, (size_t)state.position);
     b->at = state;
-    return status;
+    return SAE_OK;
 }
 
 sae_status saei_batches_read_heldout(float *out, const saei_batches *b, uint64_t first, size_t n,

@@ -95,6 +95,15 @@ size_t saei_dump_block_floats(const sae_dump *dump)
     return floats;
 }
 
+uint64_t saei_dump_packed_bytes(const sae_dump *dump)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < dump->n_shards; i++)
+        if (dump->shards[i].array->packed_bytes > bytes)
+            bytes = dump->shards[i].array->packed_bytes;
+    return bytes;
+}
+
 const saei_shard *saei_dump_shard_of(const sae_dump *dump, uint64_t row)
 {
     assert(row < dump->selection.total);
@@ -109,7 +118,8 @@ const saei_shard *saei_dump_shard_of(const sae_dump *dump, uint64_t row)
     return &dump->shards[low];
 }
 
-sae_status saei_dump_read_raw(float *out, const sae_dump *dump, uint64_t first, size_t count, sae_error *err)
+sae_status saei_dump_read_raw(float *out, const sae_dump *dump, uint64_t first, size_t count,
+                              saei_workers workers, sae_error *err)
 {
     const saei_selection *selection = &dump->selection;
     if (count == 0)
@@ -120,7 +130,7 @@ sae_status saei_dump_read_raw(float *out, const sae_dump *dump, uint64_t first, 
         const saei_shard *shard = saei_dump_shard_of(dump, row);
         uint64_t in_shard = row - shard->first, room = shard->rows - in_shard;
         uint64_t run = saei_selection_run(selection, row, left < room ? left : room);
-        status = saei_shard_read(out, shard, dump->cache, in_shard, run, err);
+        status = saei_shard_read(out, shard, dump->cache, in_shard, run, workers, err);
         out += (size_t)run * dump->d;
         left -= run;
         if (left == 0)
@@ -130,7 +140,8 @@ sae_status saei_dump_read_raw(float *out, const sae_dump *dump, uint64_t first, 
     return status;
 }
 
-sae_status sae_dump_read(float *out, const sae_dump *dump, uint64_t first, size_t count, sae_error *err)
+sae_status saei_dump_read_by(float *out, const sae_dump *dump, uint64_t first, size_t count,
+                             saei_workers workers, sae_error *err)
 {
     uint64_t rows = sae_dump_rows(dump);
     if (first > rows || count > rows - first)
@@ -138,10 +149,15 @@ sae_status sae_dump_read(float *out, const sae_dump *dump, uint64_t first, size_
                          "%s: rows %" PRIu64 " to %" PRIu64
                          " were asked for, but the selection holds %" PRIu64,
                          dump->name, first, first + count, rows);
-    sae_status status = saei_dump_read_raw(out, dump, first, count, err);
+    sae_status status = saei_dump_read_raw(out, dump, first, count, workers, err);
     if (status == SAE_OK && saei_any_nonfinite(out, count * dump->d))
         return saei_dump_fail_nonfinite(dump, err);
     return status;
+}
+
+sae_status sae_dump_read(float *out, const sae_dump *dump, uint64_t first, size_t count, sae_error *err)
+{
+    return saei_dump_read_by(out, dump, first, count, SAEI_POOL_WORKERS, err);
 }
 
 sae_status saei_dump_require_column(const sae_dump *dump, const char *name, sae_error *err)

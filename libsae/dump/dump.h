@@ -2,6 +2,7 @@
 #ifndef SAEI_DUMP_H
 #define SAEI_DUMP_H
 
+#include "io/reader.h"
 #include "sae/dump.h"
 
 /* The context that the dump was opened with. */
@@ -11,6 +12,10 @@ sae_context *saei_dump_context(const sae_dump *dump);
    rows are contiguous. */
 uint64_t saei_dump_block_rows(const sae_dump *dump);
 
+/* As sae_dump_read. A thread beside those that compute reads alone, lest it takes the pool from them. */
+sae_status saei_dump_read_by(float *out, const sae_dump *dump, uint64_t first, size_t count,
+                             saei_workers workers, sae_error *err);
+
 /* Figures of the selected rows. They depend on the values alone, not on shards, chunks or threads. */
 typedef struct saei_dump_scan_result {
     double *mean;       /* [d], saei_free it with the context of the dump */
@@ -18,6 +23,7 @@ typedef struct saei_dump_scan_result {
     double variance;    /* mean of ‖x − mean‖² */
     char hash[33];      /* XXH3-128 of the rows as little-endian float32, in hexadecimal */
     double mean_norm;   /* mean ‖x‖ */
+    sae_outliers outliers;
 } saei_dump_scan_result;
 
 /* One pass over the selected rows. On failure nothing needs to be freed. SAE_E_NONFINITE as sae_dump_read;

@@ -22,11 +22,16 @@ struct sae_dump {
 /* The shard that holds a row of the files; row < total. */
 const saei_shard *saei_dump_shard_of(const sae_dump *dump, uint64_t row);
 
-/* As sae_dump_read, without looking for NaN and Inf; first + count <= rows. */
-sae_status saei_dump_read_raw(float *out, const sae_dump *dump, uint64_t first, size_t count, sae_error *err);
+/* As saei_dump_read_by, without looking for NaN and Inf; first + count <= rows. */
+sae_status saei_dump_read_raw(float *out, const sae_dump *dump, uint64_t first, size_t count,
+                              saei_workers workers, sae_error *err);
 
 /* SAE_E_NOT_FOUND, listing the columns there are. */
 sae_status saei_dump_require_column(const sae_dump *dump, const char *name, sae_error *err);
+
+/* One entry of a column, of a selected row. */
+sae_status saei_dump_column_at(double *out, const sae_dump *dump, const char *name, uint64_t row,
+                               sae_error *err);
 
 /* The rows of the next piece of a column that starts at `first` of the shard: whole entries of a 3-D array.
  */
@@ -40,8 +45,10 @@ typedef void (*saei_match_fn)(void *arg, const unsigned char *holds, uint64_t fi
 sae_status saei_dump_match_all(const sae_dump *dump, const char *condition, saei_match_fn each, void *arg,
                                sae_error *err);
 
-/* The largest block of any shard, in floats, for the block cache; 0 for rows in memory. */
+/* For the block cache: the largest block of any shard, in floats, and its largest packed chunk; 0 for rows in
+   memory. */
 size_t saei_dump_block_floats(const sae_dump *dump);
+uint64_t saei_dump_packed_bytes(const sae_dump *dump);
 
 /* nonfinite.c: whether any of n floats is NaN or Inf. */
 bool saei_any_nonfinite(const float *x, size_t n);

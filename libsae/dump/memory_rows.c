@@ -34,7 +34,7 @@ sae_status sae_dump_from_rows(sae_dump **out, sae_context *context, sae_view row
     dump->selection = saei_selection_all(rows.rows);
     status = saei_strdup(&dump->name, context, "rows in memory", err);
     if (status == SAE_OK)
-        status = saei_block_cache_new(&dump->cache, context, 0, err);
+        status = saei_block_cache_new(&dump->cache, context, 0, 0, err);
     if (status == SAE_OK)
         status = saei_alloc(&dump->shards, context, 1, sizeof *dump->shards, err);
     if (status != SAE_OK) {

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "dump/handle.h"
+#include "num/simd.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 enum { PASS_ROWS = 1024 };
 
+SAEI_CLONES
 bool saei_any_nonfinite(const float *x, size_t n)
 {
     /* On the bits, without an early exit: vectorises, and no compiler flag for float comparisons can undo it.
@@ -36,7 +38,7 @@ static sae_status pass_over_bad_rows(const sae_dump *dump, bad_row_fn each, void
     uint64_t total = sae_dump_rows(dump);
     for (uint64_t first = 0; first < total && status == SAE_OK; first += PASS_ROWS) {
         size_t count = (size_t)(total - first < PASS_ROWS ? total - first : PASS_ROWS);
-        status = saei_dump_read_raw(rows, dump, first, count, err);
+        status = saei_dump_read_raw(rows, dump, first, count, SAEI_POOL_WORKERS, err);
         if (status != SAE_OK || !saei_any_nonfinite(rows, count * d))
             continue;
         for (size_t i = 0; i < count; i++)

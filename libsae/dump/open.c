@@ -94,7 +94,8 @@ static sae_status fill(sae_dump *dump, const char *const *paths, size_t n_paths,
     if (status == SAE_OK)
         status = open_shards(dump, paths, n_paths, options->dataset, err);
     if (status == SAE_OK)
-        status = saei_block_cache_new(&dump->cache, context, saei_dump_block_floats(dump), err);
+        status = saei_block_cache_new(&dump->cache, context, saei_dump_block_floats(dump),
+                                      saei_dump_packed_bytes(dump), err);
     if (status == SAE_OK && options->where != NULL)
         status = select_where(dump, options->where, err);
     if (status == SAE_OK && options->drop_nonfinite)

@@ -33,6 +33,30 @@ static sae_status read_shard_column(double **out, double *piece, const sae_dump 
     return status;
 }
 
+sae_status saei_dump_column_at(double *out, const sae_dump *dump, const char *name, uint64_t row,
+                               sae_error *err)
+{
+    uint64_t row_of_files = saei_selection_at(&dump->selection, row);
+    const saei_shard *shard = saei_dump_shard_of(dump, row_of_files);
+    uint64_t in_shard = row_of_files - shard->first, in_entry = in_shard % shard->rows_per_entry;
+    uint64_t first = in_shard - in_entry, left = shard->rows - first;
+    uint64_t count = left < shard->rows_per_entry ? left : shard->rows_per_entry;
+    double *entry = NULL;
+    saei_column_reader reader;
+    sae_status status = saei_alloc(&entry, dump->context, (size_t)count, sizeof *entry, err);
+    if (status != SAE_OK)
+        return status;
+    status = saei_column_open(&reader, dump->context, shard, name, err);
+    if (status == SAE_OK) {
+        status = saei_column_read(entry, &reader, first, count, err);
+        saei_column_close(&reader);
+    }
+    if (status == SAE_OK)
+        *out = entry[in_entry];
+    saei_free(dump->context, entry);
+    return status;
+}
+
 sae_status sae_dump_read_column(double *out, const sae_dump *dump, const char *name, sae_error *err)
 {
     sae_status status = saei_dump_require_column(dump, name, err);

@@ -1,9 +1,11 @@
 /* Mean, variance and identity of the selected rows in one pass. */
+#include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "dump/dump.h"
 #include "dump/handle.h"
+#include "dump/outliers.h"
 #include "num/rows.h"
 
 #include <math.h>
@@ -13,7 +15,7 @@
 
 /* Blocks of 256 rows whatever the dump, the threads and the memory are: the sums are merged block by block,
    in order, so that the figures depend on the values alone. */
-enum { BLOCK_ROWS = 256, BLOCKS_MAX = 16, BUFFER_BYTES = 32 << 20 };
+enum { BLOCK_ROWS = 256, BLOCKS_MAX = 64, BUFFER_BYTES = 32 << 20 };
 
 /* Of one block: n rows, m2 = Σ‖x − mean of the block‖², sum_square = Σ‖x‖². */
 typedef struct block_moments {
@@ -28,6 +30,7 @@ typedef struct scan {
     uint64_t n_rows;
     size_t d;
     block_moments *blocks;
+    double *norm2; /* [rows at once]: ‖x‖² */
 } scan;
 
 static void measure_block(void *arg, size_t task, unsigned worker)
@@ -54,7 +57,8 @@ static void measure_block(void *arg, size_t task, unsigned worker)
             m2[j] += off * off;
             sum_square[j] += value * value;
         }
-        block->sum_norm += sqrt(saei_row_norm2(x + i * d, d));
+        s->norm2[first + i] = saei_row_norm2(x + i * d, d);
+        block->sum_norm += sqrt(s->norm2[first + i]);
     }
     block->n = n;
     block->m2 = block->sum_square = 0;
@@ -79,8 +83,9 @@ static void merge_block(block_moments *all, const block_moments *block, size_t d
     all->sum_norm += block->sum_norm;
 }
 
-static sae_status scan_rows(block_moments *all, XXH3_state_t *hash, float *rows, scan *s, size_t rows_at_once,
-                            const sae_dump *dump, sae_progress_fn progress, void *user, sae_error *err)
+static sae_status scan_rows(block_moments *all, saei_norms *norms, XXH3_state_t *hash, float *rows, scan *s,
+                            size_t rows_at_once, const sae_dump *dump, sae_progress_fn progress, void *user,
+                            sae_error *err)
 {
     uint64_t total = sae_dump_rows(dump);
     char stage[128];
@@ -96,6 +101,7 @@ static sae_status scan_rows(block_moments *all, XXH3_state_t *hash, float *rows,
         saei_parallel_for(dump->context, blocks, measure_block, s);
         for (size_t b = 0; b < blocks; b++)
             merge_block(all, &s->blocks[b], s->d);
+        saei_norms_add(norms, s->norm2, (size_t)s->n_rows, first);
         XXH3_128bits_update(hash, rows, (size_t)s->n_rows * s->d * sizeof *rows);
     }
     if (progress != NULL && progress(user, stage, total, total) != 0)
@@ -103,9 +109,21 @@ static sae_status scan_rows(block_moments *all, XXH3_state_t *hash, float *rows,
     return SAE_OK;
 }
 
-static size_t blocks_at_once(size_t d)
+static double mean_over_sigma(const double *mean, size_t d, double variance)
 {
-    size_t blocks = BUFFER_BYTES / saei_mul(BLOCK_ROWS * sizeof(float), d);
+    double mean2 = 0;
+    for (size_t j = 0; j < d; j++)
+        mean2 += mean[j] * mean[j];
+    return sqrt(mean2 / variance);
+}
+
+/* Enough rows that threads have packed chunks to share. */
+static size_t blocks_at_once(const sae_context *context, size_t d)
+{
+    uint64_t bytes = saei_memory_left(context) / 8;
+    if (bytes > BUFFER_BYTES)
+        bytes = BUFFER_BYTES;
+    size_t blocks = (size_t)bytes / saei_mul(BLOCK_ROWS * sizeof(float), d);
     return blocks < 1 ? 1 : blocks > BLOCKS_MAX ? BLOCKS_MAX : blocks;
 }
 
@@ -114,14 +132,18 @@ sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_
 {
     *out = (saei_dump_scan_result){0};
     sae_context *context = dump->context;
-    size_t d = dump->d, n_blocks = blocks_at_once(d), rows_at_once = n_blocks * BLOCK_ROWS;
+    size_t d = dump->d, n_blocks = blocks_at_once(context, d), rows_at_once = n_blocks * BLOCK_ROWS;
     float *rows = NULL;
-    double *scratch = NULL;
+    double *scratch = NULL; /* of the blocks, then ‖x‖² of their rows */
+    saei_norms *norms = NULL;
     block_moments blocks[BLOCKS_MAX], all = {0};
     XXH3_state_t *hash = NULL;
     sae_status status = saei_alloc(&rows, context, saei_mul(rows_at_once, d), sizeof *rows, err);
     if (status == SAE_OK)
-        status = saei_alloc(&scratch, context, saei_mul(3 * n_blocks, d), sizeof *scratch, err);
+        status = saei_alloc(&scratch, context, saei_add(saei_mul(3 * n_blocks, d), rows_at_once),
+                            sizeof *scratch, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&norms, context, 1, sizeof *norms, err);
     if (status == SAE_OK)
         status = saei_alloc(&all.mean, context, d, sizeof *all.mean, err);
     if (status != SAE_OK)
@@ -134,13 +156,15 @@ sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_
     for (size_t b = 0; b < n_blocks; b++)
         blocks[b] = (block_moments){.mean = scratch + 3 * b * d, .by_axis = scratch + (3 * b + 1) * d};
     XXH3_128bits_reset(hash);
-    scan s = {.rows = rows, .d = d, .blocks = blocks};
-    status = scan_rows(&all, hash, rows, &s, rows_at_once, dump, progress, user, err);
+    scan s = {.rows = rows, .d = d, .blocks = blocks, .norm2 = scratch + 3 * n_blocks * d};
+    status = scan_rows(&all, norms, hash, rows, &s, rows_at_once, dump, progress, user, err);
     if (status != SAE_OK)
         goto done;
     out->mean_square = all.sum_square / (double)all.n;
     out->mean_norm = all.sum_norm / (double)all.n;
     out->variance = all.m2 / (double)all.n;
+    out->outliers = saei_norms_outliers(norms, dump);
+    out->outliers.mean_over_sigma = mean_over_sigma(all.mean, d, out->variance);
     XXH128_hash_t digest = XXH3_128bits_digest(hash);
     snprintf(out->hash, sizeof out->hash, "%016llx%016llx", (unsigned long long)digest.high64,
              (unsigned long long)digest.low64);
@@ -149,6 +173,7 @@ sae_status saei_dump_scan(saei_dump_scan_result *out, const sae_dump *dump, sae_
 done:
     saei_free(context, rows);
     saei_free(context, scratch);
+    saei_free(context, norms);
     saei_free(context, all.mean);
     XXH3_freeState(hash);
     return status;

@@ -8,14 +8,19 @@
 /* From here on a seek costs less than the rows around the run. */
 enum { DIRECT_RUN_ROWS = 32 };
 
-sae_status saei_block_cache_new(saei_block_cache **out, sae_context *context, size_t floats, sae_error *err)
+sae_status saei_block_cache_new(saei_block_cache **out, sae_context *context, size_t floats,
+                                uint64_t packed_bytes, sae_error *err)
 {
     *out = NULL;
     saei_block_cache *cache = NULL;
     sae_status status = saei_alloc(&cache, context, 1, sizeof *cache, err);
     if (status == SAE_OK && floats > 0)
         status = saei_alloc(&cache->rows, context, floats, sizeof *cache->rows, err);
+    if (status == SAE_OK)
+        status = saei_inflater_new(&cache->inflater, context, packed_bytes, err);
     if (status != SAE_OK) {
+        if (cache != NULL)
+            saei_free(context, cache->rows);
         saei_free(context, cache);
         return status;
     }
@@ -29,6 +34,7 @@ void saei_block_cache_free(saei_block_cache *cache, sae_context *context)
     if (cache == NULL)
         return;
     pthread_mutex_destroy(&cache->mutex);
+    saei_inflater_free(cache->inflater);
     saei_free(context, cache->rows);
     saei_free(context, cache);
 }
@@ -44,16 +50,18 @@ static void copy_view(float *out, const sae_view *view, uint64_t first, uint64_t
         memcpy(out + i * view->cols, row + i * view->stride, view->cols * sizeof *out);
 }
 
-static sae_status read_entries(float *out, const saei_shard *shard, uint64_t first, uint64_t count,
-                               sae_error *err)
+static sae_status read_entries(float *out, const saei_shard *shard, const saei_block_cache *cache,
+                               uint64_t first, uint64_t count, saei_workers workers, sae_error *err)
 {
     uint64_t per_entry = shard->rows_per_entry;
     assert(first % per_entry == 0 && count % per_entry == 0);
-    return saei_reader_read_f32(out, shard->reader, shard->array, first / per_entry, count / per_entry, err);
+    const saei_unpacking how = {cache->inflater, workers};
+    return saei_reader_unpack_f32(out, shard->reader, shard->array, first / per_entry, count / per_entry,
+                                  &how, err);
 }
 
 static sae_status read_from_block(float *out, const saei_shard *shard, saei_block_cache *cache,
-                                  uint64_t first, uint64_t count, sae_error *err)
+                                  uint64_t first, uint64_t count, saei_workers workers, sae_error *err)
 {
     uint64_t block = first / shard->block_rows, start = block * shard->block_rows;
     uint64_t rows = shard->rows - start < shard->block_rows ? shard->rows - start : shard->block_rows;
@@ -61,7 +69,7 @@ static sae_status read_from_block(float *out, const saei_shard *shard, saei_bloc
     pthread_mutex_lock(&cache->mutex);
     if (cache->shard != shard || cache->block != block) {
         cache->shard = NULL;
-        status = read_entries(cache->rows, shard, start, rows, err);
+        status = read_entries(cache->rows, shard, cache, start, rows, workers, err);
         if (status == SAE_OK) {
             cache->shard = shard;
             cache->block = block;
@@ -74,7 +82,7 @@ static sae_status read_from_block(float *out, const saei_shard *shard, saei_bloc
 }
 
 sae_status saei_shard_read(float *out, const saei_shard *shard, saei_block_cache *cache, uint64_t first,
-                           uint64_t count, sae_error *err)
+                           uint64_t count, saei_workers workers, sae_error *err)
 {
     assert(first <= shard->rows && count <= shard->rows - first);
     if (shard->reader == NULL) {
@@ -82,17 +90,17 @@ sae_status saei_shard_read(float *out, const saei_shard *shard, saei_block_cache
         return SAE_OK;
     }
     if (shard->any_run && count >= DIRECT_RUN_ROWS)
-        return read_entries(out, shard, first, count, err);
+        return read_entries(out, shard, cache, first, count, workers, err);
     sae_status status = SAE_OK;
     while (count > 0 && status == SAE_OK) {
         uint64_t into = first % shard->block_rows, end = first + count, rows;
         bool to_the_end = end == shard->rows;
         if (into == 0 && (count >= shard->block_rows || to_the_end)) {
             rows = to_the_end ? count : count - count % shard->block_rows;
-            status = read_entries(out, shard, first, rows, err);
+            status = read_entries(out, shard, cache, first, rows, workers, err);
         } else {
             rows = shard->block_rows - into < count ? shard->block_rows - into : count;
-            status = read_from_block(out, shard, cache, first, rows, err);
+            status = read_from_block(out, shard, cache, first, rows, workers, err);
         }
         out += (size_t)rows * shard->d;
         first += rows;

@@ -37,20 +37,24 @@ typedef struct saei_shard {
     size_t n_columns;
 } saei_shard;
 
-/* The block that was decoded last: random reads would inflate a chunk once for every row otherwise. */
+/* What the reads of a dump share: the block that was decoded last, for random reads would inflate a chunk
+   once for every row otherwise, and work space for inflating. */
 typedef struct saei_block_cache {
     pthread_mutex_t mutex;
     const saei_shard *shard; /* NULL: empty */
     uint64_t block;
     float *rows; /* [largest block_rows, d]; NULL: all shards are in memory */
+    saei_inflater *inflater;
 } saei_block_cache;
 
-sae_status saei_block_cache_new(saei_block_cache **out, sae_context *context, size_t floats, sae_error *err);
+/* floats: of the largest block; packed_bytes: of the largest chunk that is inflated. */
+sae_status saei_block_cache_new(saei_block_cache **out, sae_context *context, size_t floats,
+                                uint64_t packed_bytes, sae_error *err);
 void saei_block_cache_free(saei_block_cache *cache, sae_context *context);
 
 /* Reads rows first .. first + count - 1 of the shard as float32 into out [count, d]; allocates nothing. */
 sae_status saei_shard_read(float *out, const saei_shard *shard, saei_block_cache *cache, uint64_t first,
-                           uint64_t count, sae_error *err);
+                           uint64_t count, saei_workers workers, sae_error *err);
 
 /* NULL: the shard has no such column. */
 const saei_column *saei_shard_column(const saei_shard *shard, const char *name);

@@ -26,8 +26,8 @@ size_t saei_dtype_size(saei_dtype dtype);
 const char *saei_dtype_name(saei_dtype dtype); /* "float16", "bfloat16", … */
 bool saei_dtype_is_float(saei_dtype dtype);
 
-/* Converts n elements as stored, little-endian, at any alignment; bytes may be the tail of the buffer that out
-   fills. Doubles and wide integers round to the nearest float. */
+/* Converts n elements as stored, little-endian, at any alignment; bytes may be the tail of the buffer that
+   out fills. Doubles and wide integers round to the nearest float. */
 void saei_dtype_to_f32(float *out, saei_dtype dtype, const void *bytes, size_t n);
 /* The same to double: exact, or false when an integer is beyond 2^53. */
 bool saei_dtype_to_f64(double *out, saei_dtype dtype, const void *bytes, size_t n);

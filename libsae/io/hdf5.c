@@ -4,7 +4,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "io/hdf5_guard.h"
+#include "io/hdf5_chunks.h"
 #include "io/reader_format.h"
 #include "num/convert.h"
 
@@ -23,9 +23,8 @@ enum {
 };
 
 typedef struct dataset {
-    bool big_endian;
-    uint64_t chunk_bytes; /* 0: not chunked */
-    uint64_t band_bytes;  /* all the chunks that one entry lies in */
+    saei_hdf5_packing packing; /* chunk_bytes 0: not chunked */
+    uint64_t band_bytes;       /* all the chunks that one entry lies in */
 } dataset;
 
 typedef struct hdf5_file {
@@ -155,11 +154,14 @@ static sae_status read_chunks(dataset *data, saei_array_info *info, const char *
         sane = chunk[axis] > 0 && !__builtin_mul_overflow(chunk_bytes, (uint64_t)chunk[axis], &chunk_bytes);
         if (sane && axis > 0)
             sane = !__builtin_mul_overflow(chunks, info->shape[axis] / chunk[axis] + 1, &chunks);
+        data->packing.chunk[axis] = chunk[axis];
     }
     if (!sane || chunk_bytes > UINT32_MAX || __builtin_mul_overflow(chunk_bytes, chunks, &data->band_bytes))
         return saei_fail(err, SAE_E_FORMAT, "%s: dataset %.80s: impossible chunk sizes", path, info->name);
-    data->chunk_bytes = chunk_bytes;
+    data->packing.chunk_bytes = chunk_bytes;
     info->chunk_rows = chunk[0];
+    saei_hdf5_packing_read(&data->packing, properties, saei_dtype_size(info->dtype));
+    info->packed_bytes = data->packing.known ? chunk_bytes : 0;
     return SAE_OK;
 }
 
@@ -284,7 +286,7 @@ static sae_status add_dataset(hdf5_file *file, const char *name, sae_error *err)
     bool is_array = false;
     if (type < 0)
         status = saei_hdf5_fail(err, SAE_E_FORMAT, "%s: dataset %.80s has a damaged type", path, name);
-    else if (number_dtype(&info.dtype, &data.big_endian, type))
+    else if (number_dtype(&info.dtype, &data.packing.big_endian, type))
         status = read_shape(&is_array, &info, path, id, err);
     if (status == SAE_OK && is_array)
         status = check_layout(&data, &info, file->reader, id, err);
@@ -560,18 +562,44 @@ static sae_status read_entries(void *out, void *state, size_t array, uint64_t fi
     const saei_array_info *info = saei_reader_at(file->reader, array);
     const dataset *data = &file->datasets[array];
     /* libhdf5 holds a chunk stored, inflated and unshuffled, out of our allocator's sight. */
-    if (data->chunk_bytes > saei_memory_left(file->context) / 3)
+    if (data->packing.chunk_bytes > saei_memory_left(file->context) / 3)
         return saei_fail(err, SAE_E_MEMORY,
                          "%s: dataset %.80s: chunks of %.1f MB do not fit the memory limit",
-                         saei_reader_path(file->reader), info->name, (double)data->chunk_bytes / 1e6);
+                         saei_reader_path(file->reader), info->name, (double)data->packing.chunk_bytes / 1e6);
     saei_hdf5_guard guard = saei_hdf5_enter();
     sae_status status = open_dataset(file, array, info, err);
     if (status == SAE_OK)
         status = read_slab(out, file, info, first, count, err);
     saei_hdf5_leave(guard);
-    if (status == SAE_OK && data->big_endian)
+    if (status == SAE_OK && data->packing.big_endian)
         saei_swap_bytes(out, saei_dtype_size(info->dtype), (size_t)(count * saei_array_entry(info)));
     return status;
+}
+
+/* Whole chunks only: libhdf5 keeps the chunk that a read ends in for the next one. */
+static sae_status unpack_entries(bool *done, float *out, void *state, size_t array, uint64_t first,
+                                 uint64_t count, const saei_unpacking *how, sae_error *err)
+{
+    hdf5_file *file = state;
+    const saei_array_info *info = saei_reader_at(file->reader, array);
+    const saei_hdf5_packing *packing = &file->datasets[array].packing;
+    *done = false;
+    if (first % packing->chunk[0] != 0 ||
+        (count % packing->chunk[0] != 0 && first + count != info->shape[0]) || saei_array_entry(info) == 0)
+        return SAE_OK;
+    saei_hdf5_guard guard = saei_hdf5_enter();
+    sae_status status = open_dataset(file, array, info, err);
+    saei_hdf5_leave(guard);
+    if (status != SAE_OK)
+        return status;
+    saei_hdf5_chunk_read read = {.path = saei_reader_path(file->reader),
+                                 .info = info,
+                                 .packing = packing,
+                                 .id = file->open_id,
+                                 .out = out,
+                                 .first = first,
+                                 .count = count};
+    return saei_hdf5_read_chunks(done, &read, how, err);
 }
 
 static void close_file(void *state)
@@ -587,7 +615,7 @@ static void close_file(void *state)
     saei_free(file->context, file);
 }
 
-static const saei_format format = {"HDF5", read_entries, close_file};
+static const saei_format format = {"HDF5", read_entries, unpack_entries, close_file};
 
 sae_status saei_hdf5_open(saei_reader *reader, sae_error *err)
 {

@@ -1,5 +1,5 @@
-/* Entering and leaving libhdf5. Only hdf5.c, hdf5_guard.c and hdf5_write.c include this file, and nothing
-   else sees hdf5.h. */
+/* Entering and leaving libhdf5. Only the files hdf5* of this folder include this file, and nothing else sees
+   hdf5.h. */
 #ifndef SAEI_HDF5_GUARD_H
 #define SAEI_HDF5_GUARD_H
 

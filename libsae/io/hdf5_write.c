@@ -18,7 +18,8 @@ typedef struct output {
     saei_dtype dtype;
     uint64_t columns; /* 0: one-dimensional */
     uint64_t rows, row_bytes, chunk_rows;
-    uLong crc; /* of all rows appended */
+    bool plain; /* contiguous, of its final extent */
+    uLong crc;  /* of all rows appended */
 } output;
 
 struct saei_hdf5_writer {
@@ -26,14 +27,32 @@ struct saei_hdf5_writer {
     char *path, *shown;
     saei_hdf5_sink sink;
     hid_t driver, file; /* -1: not open */
+    hid_t half, brain;  /* types that libhdf5 has no name for */
     output *outputs;
     size_t n_outputs, room;
     bool failed;
 };
 
-static hid_t file_type(saei_dtype dtype)
+/* A float of 16 bits. Negative on failure. */
+static hid_t small_float_type(size_t exponent_bits, size_t bias)
+{
+    size_t fraction_bits = 15 - exponent_bits;
+    hid_t type = H5Tcopy(H5T_IEEE_F32LE);
+    if (type >= 0 && (H5Tset_fields(type, 15, fraction_bits, exponent_bits, 0, fraction_bits) < 0 ||
+                      H5Tset_size(type, 2) < 0 || H5Tset_ebias(type, bias) < 0)) {
+        H5Tclose(type);
+        return H5I_INVALID_HID;
+    }
+    return type;
+}
+
+static hid_t file_type(const saei_hdf5_writer *writer, saei_dtype dtype)
 {
     switch (dtype) {
+    case SAEI_F16:
+        return writer->half;
+    case SAEI_BF16:
+        return writer->brain;
     case SAEI_F32:
         return H5T_IEEE_F32LE;
     case SAEI_F64:
@@ -75,7 +94,9 @@ static sae_status create_file(saei_hdf5_writer *writer, sae_error *err)
     if (access >= 0 && writer->driver >= 0 && H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 &&
         saei_hdf5_sink_use(access, writer->driver, &writer->sink))
         writer->file = H5Fcreate(writer->path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
-    if (writer->file < 0)
+    writer->half = small_float_type(5, 15);
+    writer->brain = small_float_type(8, 127);
+    if (writer->file < 0 || writer->half < 0 || writer->brain < 0)
         status = saei_hdf5_fail(err, SAE_E_IO, "%s: cannot create", writer->shown);
     if (access >= 0)
         H5Pclose(access);
@@ -93,7 +114,7 @@ sae_status saei_hdf5_writer_open(saei_hdf5_writer **out, sae_context *context, c
         return status;
     writer->context = context;
     writer->sink.fd = -1;
-    writer->driver = writer->file = -1;
+    writer->driver = writer->file = writer->half = writer->brain = -1;
     status = saei_strdup(&writer->path, context, path, err);
     if (status == SAE_OK)
         status = saei_strdup(&writer->shown, context, shown, err);
@@ -107,32 +128,40 @@ sae_status saei_hdf5_writer_open(saei_hdf5_writer **out, sae_context *context, c
     return SAE_OK;
 }
 
-/* Properties of a packed dataset that can grow, without the time of its creation: same calls, same bytes. */
-static hid_t packed_properties(const output *o)
+static bool pack(hid_t properties, const output *o)
 {
     hsize_t chunk[2] = {o->chunk_rows, o->columns};
+    return H5Pset_chunk(properties, o->columns > 0 ? 2 : 1, chunk) >= 0 && H5Pset_shuffle(properties) >= 0 &&
+           H5Pset_deflate(properties, DEFLATE_LEVEL) >= 0;
+}
+
+/* Properties of a plain dataset, or of a packed one that can grow, without the time of its creation: same
+   calls, same bytes. */
+static hid_t dataset_properties(const output *o)
+{
     hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
     if (properties >= 0 &&
-        (H5Pset_chunk(properties, o->columns > 0 ? 2 : 1, chunk) < 0 || H5Pset_shuffle(properties) < 0 ||
-         H5Pset_deflate(properties, DEFLATE_LEVEL) < 0 || H5Pset_obj_track_times(properties, false) < 0)) {
+        (H5Pset_obj_track_times(properties, false) < 0 || (!o->plain && !pack(properties, o)))) {
         H5Pclose(properties);
         return H5I_INVALID_HID;
     }
     return properties;
 }
 
-static sae_status create_dataset(saei_hdf5_writer *writer, output *o, sae_error *err)
+/* rows: of a plain dataset; the others have none yet. */
+static sae_status create_dataset(saei_hdf5_writer *writer, output *o, uint64_t rows, sae_error *err)
 {
-    const hsize_t none[2] = {0, o->columns}, unlimited[2] = {H5S_UNLIMITED, o->columns};
+    const hsize_t extent[2] = {rows, o->columns}, most[2] = {o->plain ? rows : H5S_UNLIMITED, o->columns};
     sae_status status = SAE_OK;
-    hid_t properties = packed_properties(o), links = H5Pcreate(H5P_LINK_CREATE);
+    hid_t properties = dataset_properties(o), links = H5Pcreate(H5P_LINK_CREATE);
     hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
-    hid_t space = H5Screate_simple(o->columns > 0 ? 2 : 1, none, unlimited);
+    hid_t space = H5Screate_simple(o->columns > 0 ? 2 : 1, extent, most);
     /* Appending needs the last chunk only. */
     if (properties >= 0 && links >= 0 && access >= 0 && space >= 0 &&
         H5Pset_create_intermediate_group(links, 1) >= 0 &&
         H5Pset_chunk_cache(access, 11, 2 * CHUNK_BYTES, 1.0) >= 0)
-        o->id = H5Dcreate2(writer->file, o->name, file_type(o->dtype), space, links, properties, access);
+        o->id =
+            H5Dcreate2(writer->file, o->name, file_type(writer, o->dtype), space, links, properties, access);
     if (o->id < 0)
         status = failed(writer, err, "create the dataset", o->name);
     if (space >= 0)
@@ -149,7 +178,7 @@ static sae_status create_dataset(saei_hdf5_writer *writer, output *o, sae_error 
 static sae_status check_new(const saei_hdf5_writer *writer, const char *name, saei_dtype dtype,
                             uint64_t columns, sae_error *err)
 {
-    if (dtype != SAEI_F32 && dtype != SAEI_F64 && dtype != SAEI_U32 && dtype != SAEI_U64)
+    if (file_type(writer, dtype) < 0)
         return saei_fail(err, SAE_E_ARGUMENT, "%s: dataset %.80s: %s is not written", writer->shown, name,
                          saei_dtype_name(dtype));
     if (columns > UINT32_MAX / sizeof(double) || writer->n_outputs == DATASETS_MAX)
@@ -170,10 +199,10 @@ static sae_status make_room(saei_hdf5_writer *writer, sae_error *err)
     return status;
 }
 
-sae_status saei_hdf5_writer_add(size_t *out, saei_hdf5_writer *writer, const char *name, saei_dtype dtype,
-                                uint64_t columns, sae_error *err)
+static sae_status add(size_t *out, saei_hdf5_writer *writer, const char *name, saei_dtype dtype, bool plain,
+                      uint64_t rows, uint64_t columns, sae_error *err)
 {
-    output o = {.id = -1, .dtype = dtype, .columns = columns};
+    output o = {.id = -1, .dtype = dtype, .columns = columns, .plain = plain};
     sae_status status = check_new(writer, name, dtype, columns, err);
     if (status == SAE_OK)
         status = make_room(writer, err);
@@ -185,7 +214,7 @@ sae_status saei_hdf5_writer_add(size_t *out, saei_hdf5_writer *writer, const cha
     o.chunk_rows = o.row_bytes < CHUNK_BYTES ? CHUNK_BYTES / o.row_bytes : 1;
     o.crc = crc32_z(0, NULL, 0);
     saei_hdf5_guard guard = saei_hdf5_enter();
-    status = create_dataset(writer, &o, err);
+    status = create_dataset(writer, &o, rows, err);
     saei_hdf5_leave(guard);
     if (status != SAE_OK) {
         saei_free(writer->context, o.name);
@@ -196,17 +225,29 @@ sae_status saei_hdf5_writer_add(size_t *out, saei_hdf5_writer *writer, const cha
     return SAE_OK;
 }
 
+sae_status saei_hdf5_writer_add(size_t *out, saei_hdf5_writer *writer, const char *name, saei_dtype dtype,
+                                uint64_t columns, sae_error *err)
+{
+    return add(out, writer, name, dtype, false, 0, columns, err);
+}
+
+sae_status saei_hdf5_writer_add_plain(size_t *out, saei_hdf5_writer *writer, const char *name,
+                                      saei_dtype dtype, uint64_t rows, uint64_t columns, sae_error *err)
+{
+    return add(out, writer, name, dtype, true, rows, columns, err);
+}
+
 static sae_status extend_and_write(saei_hdf5_writer *writer, const output *o, const void *rows,
                                    uint64_t count, sae_error *err)
 {
     const hsize_t extent[2] = {o->rows + count, o->columns}, start[2] = {o->rows, 0},
                   block[2] = {count, o->columns};
-    if (H5Dset_extent(o->id, extent) < 0)
+    if (!o->plain && H5Dset_extent(o->id, extent) < 0)
         return failed(writer, err, "extend the dataset", o->name);
     sae_status status = SAE_OK;
     hid_t memory = H5Screate_simple(o->columns > 0 ? 2 : 1, block, NULL), space = H5Dget_space(o->id);
     if (memory < 0 || space < 0 || H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, block, NULL) < 0 ||
-        H5Dwrite(o->id, file_type(o->dtype), memory, space, H5P_DEFAULT, rows) < 0)
+        H5Dwrite(o->id, file_type(writer, o->dtype), memory, space, H5P_DEFAULT, rows) < 0)
         status = failed(writer, err, "write rows of", o->name);
     if (space >= 0)
         H5Sclose(space);
@@ -277,8 +318,11 @@ static sae_status close_file(saei_hdf5_writer *writer, sae_error *err)
         status = failed(writer, err, "close", "the whole file");
     if (writer->driver >= 0)
         H5FDunregister(writer->driver);
-    writer->driver = -1;
-    writer->file = -1;
+    if (writer->half >= 0)
+        H5Tclose(writer->half);
+    if (writer->brain >= 0)
+        H5Tclose(writer->brain);
+    writer->driver = writer->file = writer->half = writer->brain = -1;
     saei_hdf5_leave(guard);
     if (writer->sink.fd >= 0 && close(writer->sink.fd) != 0 && writer->sink.write_errno == 0)
         writer->sink.write_errno = errno;

@@ -1,5 +1,5 @@
-/* Writing HDF5: results that grow block by block, packed with shuffle and gzip. Nothing that the program has
-   not verified by reading it back counts as written. */
+/* Writing HDF5: results that grow block by block, packed with shuffle and gzip, and plain matrices. Nothing
+   that the program has not verified by reading it back counts as written. */
 #ifndef SAEI_HDF5_WRITE_H
 #define SAEI_HDF5_WRITE_H
 
@@ -13,10 +13,16 @@ typedef struct saei_hdf5_writer saei_hdf5_writer;
 sae_status saei_hdf5_writer_open(saei_hdf5_writer **out, sae_context *context, const char *path,
                                  const char *shown, sae_error *err);
 
-/* A dataset without rows yet: [0] for columns == 0, else [0, columns]. dtype: SAEI_F32, SAEI_F64, SAEI_U32 or
-   SAEI_U64. Slashes in the name make groups. *out is its number for saei_hdf5_writer_append. */
+/* A dataset without rows yet: [0] for columns == 0, else [0, columns]. dtype: SAEI_F16, SAEI_BF16, SAEI_F32,
+   SAEI_F64, SAEI_U32 or SAEI_U64. Slashes in the name make groups. *out is its number for
+   saei_hdf5_writer_append. */
 sae_status saei_hdf5_writer_add(size_t *out, saei_hdf5_writer *writer, const char *name, saei_dtype dtype,
                                 uint64_t columns, sae_error *err);
+
+/* The same for a dataset that is not packed and lies in one piece, with all its rows: so many must be
+   appended. For activations, which deflate hardly shrinks. */
+sae_status saei_hdf5_writer_add_plain(size_t *out, saei_hdf5_writer *writer, const char *name,
+                                      saei_dtype dtype, uint64_t rows, uint64_t columns, sae_error *err);
 
 /* Appends rows to a dataset, in its own type. */
 sae_status saei_hdf5_writer_append(saei_hdf5_writer *writer, size_t dataset, const void *rows, uint64_t count,

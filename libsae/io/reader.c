@@ -295,6 +295,24 @@ sae_status saei_reader_read_f32(float *out, saei_reader *reader, const saei_arra
     return status;
 }
 
+sae_status saei_reader_unpack_f32(float *out, saei_reader *reader, const saei_array_info *array,
+                                  uint64_t first, uint64_t count, const saei_unpacking *how, sae_error *err)
+{
+    bool packed = how->inflater != NULL && array->packed_bytes > 0 && count > 0 &&
+                  array->packed_bytes <= how->inflater->chunk_bytes,
+         done = false;
+    sae_status status = check_range(reader, array, first, count, err);
+    if (status == SAE_OK && packed) {
+        pthread_mutex_lock(&reader->lock);
+        status = reader->format->unpack(&done, out, reader->state, (size_t)(array - reader->arrays), first,
+                                        count, how, err);
+        pthread_mutex_unlock(&reader->lock);
+    }
+    if (status != SAE_OK || done)
+        return status;
+    return saei_reader_read_f32(out, reader, array, first, count, err);
+}
+
 sae_status saei_reader_read_f64(double *out, saei_reader *reader, const saei_array_info *array,
                                 uint64_t first, uint64_t count, sae_error *err)
 {

@@ -10,6 +10,10 @@ typedef struct saei_format {
     /* Entries first .. first + count - 1 of an array as stored but little-endian and in C order. The range
        was checked and holds at least one element. Calls are serialised by the reader. */
     sae_status (*read)(void *out, void *state, size_t array, uint64_t first, uint64_t count, sae_error *err);
+    /* NULL, or the same as float32 by way of `how`, whose inflater holds the chunks. *done = false: not for
+       this array and range, whatever out holds now. */
+    sae_status (*unpack)(bool *done, float *out, void *state, size_t array, uint64_t first, uint64_t count,
+                         const saei_unpacking *how, sae_error *err);
     void (*close)(void *state);
 } saei_format;
 

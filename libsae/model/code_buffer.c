@@ -18,34 +18,36 @@ sae_status sae_codes_new(sae_codes **out, sae_context *context, sae_error *err)
     return status;
 }
 
-sae_status saei_slot_rows_new(saei_slot_rows *out, sae_context *context, size_t rows, size_t slots, size_t d,
-                              sae_error *err)
+static void slot_rows_free(saei_slot_rows *rows, sae_context *context)
 {
-    saei_slot_rows made = {.rows = rows, .slots = slots};
+    saei_free(context, rows->xc);
+    saei_free(context, rows->scratch);
+    saei_code_slots_free(&rows->codes, context);
+    *rows = (saei_slot_rows){0};
+}
+
+sae_status saei_slot_rows_new(saei_slot_rows *out, sae_context *context, size_t rows, size_t slots, size_t d,
+                              size_t scratch_floats, sae_error *err)
+{
+    saei_slot_rows made = {.rows = rows, .slots = slots, .scratch_floats = scratch_floats};
     sae_status status = saei_alloc(&made.xc, context, saei_mul(rows, d), sizeof(float), err);
+    if (status == SAE_OK)
+        status = saei_alloc(&made.scratch, context, saei_mul(scratch_floats, sae_context_threads(context)),
+                            sizeof(float), err);
     if (status == SAE_OK)
         status = saei_code_slots_new(&made.codes, context, rows, slots, err);
     if (status != SAE_OK) {
-        saei_free(context, made.xc);
+        slot_rows_free(&made, context);
         return status;
     }
     *out = made;
     return SAE_OK;
 }
 
-static void slot_rows_free(saei_slot_rows *rows, sae_context *context)
-{
-    saei_free(context, rows->xc);
-    saei_code_slots_free(&rows->codes, context);
-    *rows = (saei_slot_rows){0};
-}
-
 void saei_codes_free_work(sae_codes *codes)
 {
-    slot_rows_free(&codes->chunk, codes->context);
-    slot_rows_free(&codes->wide, codes->context);
-    saei_free(codes->context, codes->scratch);
-    codes->scratch = NULL;
+    for (size_t l = 0; l < SAEI_SLOT_LEVELS; l++)
+        slot_rows_free(&codes->level[l], codes->context);
     codes->work_d = 0;
 }
 
@@ -80,7 +82,8 @@ sae_status saei_codes_start(sae_codes *codes, size_t rows, sae_error *err)
 sae_status saei_codes_reserve(sae_codes *codes, size_t more, sae_error *err)
 {
     size_t held = (size_t)codes->row_ptr[codes->rows], wanted = saei_add(held, more);
-    if (wanted <= codes->nnz_capacity)
+    /* Buffers of no entry are buffers too: nobody has to look out for NULL. */
+    if (wanted <= codes->nnz_capacity && codes->value != NULL)
         return SAE_OK;
     /* By half at least, so that an entry is moved a bounded number of times. */
     size_t capacity = saei_add(codes->nnz_capacity, codes->nnz_capacity / 2);

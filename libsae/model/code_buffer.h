@@ -10,7 +10,13 @@ typedef struct saei_slot_rows {
     size_t rows, slots; /* capacity, slots of a row */
     float *xc;          /* [rows, d] */
     saei_code_slots codes;
+    size_t scratch_floats;
+    float *scratch;    /* [threads, scratch_floats] */
+    size_t held, next; /* rows that are encoded, the next of them to append */
 } saei_slot_rows;
+
+/* Level l has 8^l times the slots of level 0, or one for every latent: enough for 2^32 of them. */
+enum { SAEI_SLOT_LEVELS = 9 };
 
 struct sae_codes {
     sae_context *context;
@@ -19,14 +25,14 @@ struct sae_codes {
     uint32_t *latent;
     float *value;
     /* Work of the encoder, sized for the model of the last call. */
-    size_t work_d, work_latents, work_slots;
-    float *scratch;
-    saei_slot_rows chunk; /* all rows, with few slots */
-    saei_slot_rows wide;  /* rows that filled them, with F slots; made when the first such row comes */
+    size_t work_d, work_latents;
+    saei_slot_rows level[SAEI_SLOT_LEVELS]; /* each holds rows that filled the slots of the one before; made
+                                               when the first such row comes */
 };
 
+/* scratch_floats: for each thread. */
 sae_status saei_slot_rows_new(saei_slot_rows *out, sae_context *context, size_t rows, size_t slots, size_t d,
-                              sae_error *err);
+                              size_t scratch_floats, sae_error *err);
 
 /* Room for the row pointers of `rows` rows; drops the codes held. */
 sae_status saei_codes_start(sae_codes *codes, size_t rows, sae_error *err);

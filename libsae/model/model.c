@@ -138,13 +138,21 @@ sae_status saei_model_complete(sae_model *model, const char *where, sae_error *e
                              "%s: threshold %g of latent %zu is negative, and so would be its activations; "
                              "thresholds are 0 or above",
                              where, (double)model->threshold[j], j);
-    return SAE_OK;
+    sae_status status =
+        saei_panels_new(&model->panels, model->context, model->d, model->n_latents, NULL, err);
+    if (status == SAE_OK)
+        saei_panels_pack(model->panels, 0, model->n_latents, model->W_enc);
+    return status;
 }
 
 saei_encoder saei_model_encoder(const sae_model *model, size_t k)
 {
-    saei_encoder encoder = {
-        .d = model->d, .n_latents = model->n_latents, .k = k, .W_enc = model->W_enc, .b_enc = model->b_enc};
+    saei_encoder encoder = {.d = model->d,
+                            .n_latents = model->n_latents,
+                            .k = k,
+                            .W_enc = model->W_enc,
+                            .b_enc = model->b_enc,
+                            .panels = model->panels};
     if (model->activation == SAE_JUMPRELU)
         encoder.floor = model->threshold;
     if (model->activation == SAE_GATED) {
@@ -205,6 +213,7 @@ void sae_model_free(sae_model *model)
     if (model == NULL)
         return;
     saei_model_free_metadata(model);
+    saei_panels_free(model->panels);
     saei_free(model->context, model->W_enc);
     saei_free(model->context, model);
 }

@@ -4,6 +4,7 @@
 
 #include "io/safetensors.h"
 #include "num/encoder.h"
+#include "num/panels.h"
 #include "sae/model.h"
 
 struct sae_model {
@@ -14,6 +15,7 @@ struct sae_model {
     float *threshold;                     /* JumpReLU; in the same allocation, as what follows */
     float *r_mag, *b_mag;                 /* gated */
     float *gain, *gate, *no_bias;         /* gated, from the parameters: exp(r_mag), −b_enc, zeros */
+    saei_panels *panels;                  /* W_enc for screening */
     saei_metadata *metadata;              /* sorted by key; strings owned */
     size_t n_metadata;
 };

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "num/blas.h"
 #include "num/rows.h"
+#include "num/screen.h"
 #include "num/topk.h"
 
 #include <math.h>
@@ -37,9 +38,9 @@ void saei_code_slots_free(saei_code_slots *slots, sae_context *context)
     *slots = (saei_code_slots){0};
 }
 
-size_t saei_encoder_scratch(size_t n_latents)
+size_t saei_encoder_scratch(size_t d, size_t n_latents, size_t k, bool screened)
 {
-    return SAEI_TILE_ROWS * min_size(n_latents, SAEI_BLOCK_LATENTS);
+    return screened ? saei_screen_scratch(d, k) : SAEI_TILE_ROWS * min_size(n_latents, SAEI_BLOCK_LATENTS);
 }
 
 /* scores [m, n] = xc [m, d] · W_enc[first .. first + n − 1, :]ᵀ, without the bias */
@@ -57,30 +58,6 @@ static void offer(const saei_code_slots *slots, size_t row, size_t k, float floo
     slots->count[row] = (uint32_t)top.n;
 }
 
-/* Offers the scores of the subset's members in this block; they are packed to the front of scores [n]. */
-static void offer_subset(const saei_encoder_subset *subset, size_t row, float *scores, size_t first, size_t n,
-                         size_t first_member)
-{
-    size_t packed = 0;
-    for (size_t i = first_member; i < subset->n_latents && subset->latents[i] < first + n; i++)
-        scores[packed++] = scores[subset->latents[i] - first];
-    offer(&subset->out, row, subset->k, -INFINITY, scores, packed, first_member);
-}
-
-/* The first member of the subset that is not below `latent`. */
-static size_t subset_place(const saei_encoder_subset *subset, size_t latent)
-{
-    size_t low = 0, high = subset->n_latents;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (subset->latents[middle] < latent)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* What is not above its floor can never be taken. */
 static void apply_floor(float *scores, const float *floor, size_t n)
 {
@@ -94,15 +71,13 @@ static void clear_counts(const saei_code_slots *slots, size_t first_row, size_t 
         slots->count[first_row + r] = 0;
 }
 
-void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *e,
-                      const float *xc, size_t first, size_t rows, float *scratch)
+/* All scores by BLAS, block by block. */
+static void encode_densely(saei_code_slots out, const saei_encoder *e, const float *xc, size_t first,
+                           size_t rows, float *scratch)
 {
     clear_counts(&out, first, rows);
-    if (subset != NULL)
-        clear_counts(&subset->out, first, rows);
     for (size_t latent = 0; latent < e->n_latents; latent += SAEI_BLOCK_LATENTS) {
         size_t n = min_size(SAEI_BLOCK_LATENTS, e->n_latents - latent);
-        size_t first_member = subset != NULL ? subset_place(subset, latent) : 0;
         score_block(scratch, e, xc + first * e->d, rows, latent, n);
         for (size_t r = 0; r < rows; r++) {
             float *scores = scratch + r * n;
@@ -113,10 +88,18 @@ void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, co
                 apply_floor(scores, e->floor + latent, n);
                 offer(&out, first + r, e->k, -INFINITY, scores, n, latent);
             }
-            if (subset != NULL)
-                offer_subset(subset, first + r, scores, latent, n, first_member);
         }
     }
+}
+
+void saei_encode_tile(saei_code_slots out, const saei_encoder *e, const float *xc, size_t first, size_t rows,
+                      float *scratch, saei_screen_counts *counts)
+{
+    saei_screen_counts unread = {0};
+    if (e->panels != NULL)
+        saei_screen_tile(out, e, xc, first, rows, scratch, counts != NULL ? counts : &unread);
+    else
+        encode_densely(out, e, xc, first, rows, scratch);
 }
 
 void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,

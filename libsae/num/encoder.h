@@ -17,7 +17,18 @@ typedef struct saei_encoder {
     const float *W_enc; /* [F, d] */
     const float *b_enc; /* [F] */
     const float *floor; /* [F], of any sign; NULL: 0 for all */
+    /* W_enc in fixed point, packed from the same weights: scores are screened. NULL: BLAS computes all
+     * scores, in an order of its own. */
+    const struct saei_panels *panels;
 } saei_encoder;
+
+/* What screening had to do, summed over calls. */
+typedef struct saei_screen_counts {
+    uint64_t rows;
+    uint64_t candidates; /* latents that were scored exactly because of their approximate score */
+    uint64_t overflows;  /* rows with too many candidates or without trustworthy bounds: all latents scored
+                            exactly */
+} saei_screen_counts;
 
 /* Codes with k slots a row: count[r] of them used, latents ascending; the values are pre-activations. */
 typedef struct saei_code_slots {
@@ -30,21 +41,15 @@ sae_status saei_code_slots_new(saei_code_slots *out, sae_context *context, size_
                                sae_error *err);
 void saei_code_slots_free(saei_code_slots *slots, sae_context *context);
 
-/* A second selection among some latents only, from the same scores but without the relu: the dead latents
-   that model the residual. The codes number them by their place in `latents`. n_latents == 0: none. */
-typedef struct saei_encoder_subset {
-    const uint32_t *latents; /* [n_latents] ascending */
-    size_t n_latents, k;
-    saei_code_slots out;
-} saei_encoder_subset;
-
-/* Floats of scratch that the scores of a tile need; one scratch for each worker. */
-size_t saei_encoder_scratch(size_t n_latents);
+/* Floats of scratch that a tile needs, a multiple of 16; one 64-byte aligned scratch for each worker.
+   screened: the encoder has panels. */
+size_t saei_encoder_scratch(size_t d, size_t n_latents, size_t k, bool screened);
 
 /* Encodes rows first .. first + rows - 1 of xc [·, d], which are centred (x − b_dec), into out; rows <=
-   SAEI_TILE_ROWS. subset may be NULL. Call saei_blas_begin before the loop. */
-void saei_encode_tile(saei_code_slots out, const saei_encoder_subset *subset, const saei_encoder *encoder,
-                      const float *xc, size_t first, size_t rows, float *scratch);
+   SAEI_TILE_ROWS. Without panels: call saei_blas_begin before the loop. counts may be NULL; only screening
+   adds to it. */
+void saei_encode_tile(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t first,
+                      size_t rows, float *scratch, saei_screen_counts *counts);
 
 /* out [d] += Σ value_i W_dec[latent_i] over one row's codes, W_dec [F, d]. */
 void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,

@@ -40,27 +40,48 @@ static inline size_t count_above(const float *score, size_t n, float x)
     return (size_t)above;
 }
 
-/* x such that at most k of the n > k pairs are above it, and at least k above it or equal to it; *above is
-   how many. Bisection over the floats: unlike in a heap or quickselect, no branch depends on a score. */
-static inline float cut(size_t *above, const saei_topk *top, const pending_pairs *pending)
+typedef struct score_span {
+    const float *score;
+    size_t n;
+} score_span;
+
+static inline float largest(score_span span)
 {
-    int32_t low = place_of_float(top->floor), high = place_of_float(INFINITY);
+    float most = -INFINITY;
+    for (size_t i = 0; i < span.n; i++)
+        most = span.score[i] > most ? span.score[i] : most;
+    return most;
+}
+
+/* x such that at most k of the n > k scores above the floor are above it, and at least k above it or equal to
+   it; *above is how many. The scores are those of two arrays. Bisection over the floats: unlike in a heap or
+   quickselect, no branch depends on a score. */
+static inline float cut(size_t *above, score_span one, score_span two, size_t k, float floor)
+{
+    float most = fmaxf(largest(one), largest(two));
+    int32_t low = place_of_float(floor), high = place_of_float(most);
     *above = 0;
-    /* More than k are above low, fewer than k above high. */
+    /* More than k are above low, at most k above high. */
     while ((int64_t)high - low > 1) {
         int32_t middle = (int32_t)(((int64_t)low + high) / 2);
         float x = float_at_place(middle);
-        size_t n = count_above(top->score, top->n, x) + count_above(pending->score, pending->n, x);
-        if (n <= top->k) {
+        size_t n = count_above(one.score, one.n, x) + count_above(two.score, two.n, x);
+        if (n <= k) {
             high = middle;
             *above = n;
         } else {
             low = middle;
         }
-        if (n == top->k)
+        if (n == k)
             break;
     }
     return float_at_place(high);
+}
+
+SAEI_CLONES float saei_topk_cut(const float *score, size_t n, size_t k, float floor)
+{
+    size_t above;
+    return cut(&above, (score_span){score, n}, (score_span){score, 0}, k, floor);
 }
 
 /* Appends to the selection the pairs above x and, while *ties lasts, those equal to x. The pairs may be those
@@ -84,7 +105,8 @@ static inline void settle(saei_topk *top, pending_pairs *pending)
     float x = top->floor;
     size_t above, ties = 0, held = top->n;
     if (held + pending->n > top->k) {
-        x = cut(&above, top, pending);
+        score_span held_scores = {top->score, held}, pending_scores = {pending->score, pending->n};
+        x = cut(&above, held_scores, pending_scores, top->k, top->floor);
         ties = top->k - above;
         top->n = 0;
         keep(top, top->score, top->latent, held, x, &ties);

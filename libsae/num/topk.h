@@ -18,4 +18,8 @@ typedef struct saei_topk {
    the lower latent stays. NaN is never taken. */
 void saei_topk_offer(saei_topk *top, const float *scores, size_t count, uint32_t first);
 
+/* A value that at most k of score [n] exceed and at least k reach. More than k of them must be above floor;
+ * no NaN. */
+float saei_topk_cut(const float *score, size_t n, size_t k, float floor);
+
 #endif

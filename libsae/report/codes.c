@@ -2,12 +2,12 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "dump/dump.h"
+#include "dump/write_column.h"
 #include "io/atomic_file.h"
 #include "io/hdf5_write.h"
 #include "sae/report.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,16 +91,6 @@ static sae_status write_codes(codes_file *f, sae_progress_fn progress, void *use
     return status;
 }
 
-/* Token ids and labels were integers in the dump; they stay integers. */
-static bool are_counts(const double *values, uint64_t n)
-{
-    const double limit = 9007199254740992.0; /* 2^53: all integers below are exact */
-    for (uint64_t i = 0; i < n; i++)
-        if (!(values[i] >= 0 && values[i] < limit && values[i] == floor(values[i])))
-            return false;
-    return true;
-}
-
 static sae_status write_column(codes_file *f, const char *name, double *values, sae_error *err)
 {
     uint64_t rows = sae_dump_rows(f->dump);
@@ -112,17 +102,11 @@ static sae_status write_column(codes_file *f, const char *name, double *values, 
     if (snprintf(path, sizeof path, "%s%s", taken ? "columns/" : "", name) >= (int)sizeof path)
         return saei_fail(err, SAE_E_UNSUPPORTED, "%s: the name of column '%.40s…' is too long",
                          sae_dump_name(f->dump), name);
-    bool counts = are_counts(values, rows);
-    if (counts)
-        for (uint64_t i = 0; i < rows; i++) {
-            uint64_t count = (uint64_t)values[i];
-            memcpy(&values[i], &count, sizeof count);
-        }
+    bool counts = saei_are_counts(values, (size_t)rows);
     size_t dataset;
     status = saei_hdf5_writer_add(&dataset, f->writer, path, counts ? SAEI_U64 : SAEI_F64, 0, err);
-    if (status == SAE_OK)
-        status = saei_hdf5_writer_append(f->writer, dataset, values, rows, err);
-    return status;
+    return status == SAE_OK ? saei_append_column(f->writer, dataset, values, (size_t)rows, counts, err)
+                            : status;
 }
 
 static sae_status write_columns(codes_file *f, sae_error *err)

@@ -1,5 +1,5 @@
-/* What is particular to an architecture: which pre-activations are kept, what becomes of them, and the loss beside
-   reconstruction. Everything else is the same for all (objective.h). */
+/* What is particular to an architecture: which pre-activations are kept, what becomes of them, and the loss
+   beside reconstruction. Everything else is the same for all (objective.h). */
 #ifndef SAEI_ARCHITECTURE_H
 #define SAEI_ARCHITECTURE_H
 
@@ -27,7 +27,8 @@ typedef struct saei_latent {
     float decoder_norm; /* ‖w_dec‖ */
 } saei_latent;
 
-/* Entries of one latent. For a gated SAE the reconstruction from relu(π) has a weight and a gradient of its own. */
+/* Entries of one latent. For a gated SAE the reconstruction from relu(π) has a weight and a gradient of its
+ * own. */
 typedef struct saei_latent_entries {
     size_t n;
     float *value;      /* in: pre-activations; out: f, 0 where the latent is silent */

@@ -14,6 +14,7 @@ enum { BLOCK = 128 };
 typedef struct auxk_job {
     saei_auxk *auxk;
     const saei_parameters *p;
+    const saei_panels *panels;
     const float *xc, *e;
     size_t stride;
     float e_scale;
@@ -36,9 +37,17 @@ static size_t few_of(size_t n_latents)
 }
 
 /* Encoder scores and the codes of a tile as a dense matrix. */
-static size_t tile_floats(size_t n_latents)
+static size_t encoder_floats(size_t d, size_t n_latents, size_t k)
 {
-    return saei_add(saei_encoder_scratch(n_latents), SAEI_TILE_ROWS * few_of(n_latents));
+    size_t dense = saei_encoder_scratch(d, n_latents, k, false),
+           screened = saei_encoder_scratch(d, n_latents, k, true);
+    return dense > screened ? dense : screened;
+}
+
+static size_t tile_floats(size_t d, size_t n_latents, size_t k)
+{
+    size_t scores = encoder_floats(d, n_latents, k);
+    return saei_add(scores, SAEI_TILE_ROWS * few_of(n_latents));
 }
 
 static size_t blocks_of(size_t n_latents)
@@ -66,7 +75,7 @@ sae_status saei_auxk_new(saei_auxk *out, sae_context *context, const saei_auxk_s
         {&a.place, n_latents, sizeof(uint32_t)},
         {&a.residual, saei_mul(batch_rows, d), sizeof(float)},
         {&a.tile_sums, saei_mul(tiles, d + 1), sizeof(double)},
-        {&a.tile_floats, saei_mul(tile_floats(n_latents), min_size(threads, tiles)), sizeof(float)},
+        {&a.tile_floats, saei_mul(tile_floats(d, n_latents, k), min_size(threads, tiles)), sizeof(float)},
         {&a.block_floats, saei_mul(saei_mul(BLOCK, batch_rows), min_size(threads, blocks)), sizeof(float)},
         {&a.W_enc, saei_mul(few, d), sizeof(float)},
         {&a.W_dec, saei_mul(few, d), sizeof(float)},
@@ -99,9 +108,9 @@ void saei_auxk_free(saei_auxk *a)
         return;
     saei_code_slots_free(&a->codes, context);
     saei_latent_index_free(&a->index, context);
-    void *const blocks[] = {a->dead,    a->place,   a->residual, a->tile_sums, a->tile_floats, a->block_floats,
-                            a->W_enc,   a->W_dec,   a->g_W_enc,  a->g_W_dec,   a->b_enc,
-                            a->g_b_enc, a->a,       a->floor,    a->g};
+    void *const blocks[] = {a->dead,         a->place,   a->residual, a->tile_sums, a->tile_floats,
+                            a->block_floats, a->W_enc,   a->W_dec,    a->g_W_enc,   a->g_W_dec,
+                            a->b_enc,        a->g_b_enc, a->a,        a->floor,     a->g};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         saei_free(context, blocks[i]);
     *a = (saei_auxk){0};
@@ -114,7 +123,8 @@ size_t saei_auxk_bytes(const saei_auxk_settings *settings, size_t d, size_t n_la
         return 0;
     size_t floats = saei_mul(batch_rows, saei_add(d, saei_add(few, saei_mul(6, k))));
     floats = saei_add(floats, saei_mul(few, saei_mul(4, d) + 2));
-    floats = saei_add(floats, saei_add(saei_mul(tile_floats(n_latents), tiles), saei_mul(few, batch_rows)));
+    floats =
+        saei_add(floats, saei_add(saei_mul(tile_floats(d, n_latents, k), tiles), saei_mul(few, batch_rows)));
     return saei_add(saei_mul(sizeof(float), floats),
                     saei_add(saei_mul(n_latents, 24), saei_mul(tiles, saei_mul(8, d + 1))));
 }
@@ -205,8 +215,9 @@ static void encode_tile(const auxk_job *job, size_t first, size_t rows, float *s
                             .k = a->settings.k,
                             .W_enc = compact ? a->W_enc : p->W_enc,
                             .b_enc = compact ? a->b_enc : p->b_enc,
-                            .floor = a->floor};
-    saei_encode_tile(a->codes, NULL, &encoder, job->xc, first, rows, scratch);
+                            .floor = a->floor,
+                            .panels = compact ? NULL : job->panels};
+    saei_encode_tile(a->codes, &encoder, job->xc, first, rows, scratch, NULL);
     for (size_t r = first; r < first + rows && !compact; r++)
         for (size_t i = 0; i < a->codes.count[r]; i++) {
             uint32_t *latent = &a->codes.latent[r * a->settings.k + i];
@@ -214,8 +225,8 @@ static void encode_tile(const auxk_job *job, size_t first, size_t rows, float *s
         }
 }
 
-/* r = e − a W_dec with the codes as a dense matrix, which stays in a for the gradient. A code of 0 has a gradient too:
-   it is told from none by the smallest number there is. */
+/* r = e − a W_dec with the codes as a dense matrix, which stays in a for the gradient. A code of 0 has a
+   gradient too: it is told from none by the smallest number there is. */
 static void decode_few(saei_auxk *a, size_t first, size_t rows, float *dense)
 {
     size_t n = a->n_dead, k = a->settings.k;
@@ -248,10 +259,10 @@ static void forward_tile(void *arg, size_t tile, unsigned worker)
     const auxk_job *job = arg;
     saei_auxk *a = job->auxk;
     size_t first = tile * SAEI_TILE_ROWS, rows = min_size(SAEI_TILE_ROWS, a->batch_rows - first);
-    float *scratch = a->tile_floats + worker * tile_floats(a->n_latents);
+    float *scratch = a->tile_floats + worker * tile_floats(a->d, a->n_latents, a->settings.k);
     encode_tile(job, first, rows, scratch);
     if (few(a))
-        decode_few(a, first, rows, scratch + saei_encoder_scratch(a->n_latents));
+        decode_few(a, first, rows, scratch + encoder_floats(a->d, a->n_latents, a->settings.k));
     else
         decode_many(job, first, rows);
     double squares = 0.0;
@@ -260,8 +271,8 @@ static void forward_tile(void *arg, size_t tile, unsigned worker)
     a->tile_sums[tile * (a->d + 1)] = squares;
 }
 
-/* Gradients of a block of the dead latents: ∂pre = g_scale · (R W_decᵀ) where a code is, ∂W_dec = g_scale · aᵀ R,
-   ∂W_enc = ∂preᵀ xc. */
+/* Gradients of a block of the dead latents: ∂pre = g_scale · (R W_decᵀ) where a code is, ∂W_dec = g_scale ·
+   aᵀ R, ∂W_enc = ∂preᵀ xc. */
 static void gradient_block(void *arg, size_t block, unsigned worker)
 {
     const auxk_job *job = arg;
@@ -291,12 +302,13 @@ static double factor(const saei_auxk *a, double spread)
     return (share < 1.0 ? share : 1.0) / (double)a->batch_rows;
 }
 
-double saei_auxk_run(saei_auxk *a, const saei_parameters *parameters, const float *xc, const float *e,
-                     size_t stride, float e_scale)
+double saei_auxk_run(saei_auxk *a, const saei_parameters *parameters, const saei_panels *panels,
+                     const float *xc, const float *e, size_t stride, float e_scale)
 {
     if (a->settings.k == 0 || a->n_dead == 0)
         return 0.0;
-    auxk_job job = {.auxk = a, .p = parameters, .xc = xc, .e = e, .stride = stride, .e_scale = e_scale};
+    auxk_job job = {
+        .auxk = a, .p = parameters, .panels = panels, .xc = xc, .e = e, .stride = stride, .e_scale = e_scale};
     double weight = factor(a, spread_of_residuals(&job));
     job.g_scale = (float)(-2.0 * a->settings.coefficient * weight);
     if (few(a))

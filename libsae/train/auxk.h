@@ -4,12 +4,13 @@
 
    libsae, dictionary_learning: coefficient · Σ‖r‖² / Σ‖e − mean e‖²
    SAELens:                     coefficient · min(n_dead/k_aux, 1) · Σ‖r‖² / B
-   dictionary_learning takes relu(pre); the others do not: with a relu, a latent whose pre-activation is negative on
-   all rows would have no gradient and stay dead. Nothing of it reaches b_dec. */
+   dictionary_learning takes relu(pre); the others do not: with a relu, a latent whose pre-activation is
+   negative on all rows would have no gradient and stay dead. Nothing of it reaches b_dec. */
 #ifndef SAEI_AUXK_H
 #define SAEI_AUXK_H
 
 #include "sae/train.h"
+#include "num/panels.h"
 #include "train/latent_index.h"
 #include "train/parameters.h"
 
@@ -19,26 +20,28 @@ typedef struct saei_auxk_settings {
     double coefficient;
 } saei_auxk_settings;
 
-/* Up to so many dead latents are copied together, and their products are dense; more are handled code by code. */
+/* Up to so many dead latents are copied together, and their products are dense; more are handled code by
+ * code. */
 enum { SAEI_AUXK_FEW = 512 };
 
 typedef struct saei_auxk {
     sae_context *context;
     saei_auxk_settings settings;
     size_t d, n_latents, batch_rows;
-    uint32_t *dead, *place; /* [F]: the dead latents ascending; where a latent is in there, UINT32_MAX if alive */
+    uint32_t *dead,
+        *place; /* [F]: the dead latents ascending; where a latent is in there, UINT32_MAX if alive */
     size_t n_dead;
-    saei_code_slots codes; /* [B, k]: places in `dead`, pre-activations */
-    float *residual;       /* [B, d]: r */
-    double *tile_sums;     /* [tiles, 1 + d] */
+    saei_code_slots codes;             /* [B, k]: places in `dead`, pre-activations */
+    float *residual;                   /* [B, d]: r */
+    double *tile_sums;                 /* [tiles, 1 + d] */
     float *tile_floats, *block_floats; /* scratch of the workers */
     /* Few dead latents: their rows, their codes and ∂loss/∂pre as dense matrices, their gradients. */
     float *W_enc, *W_dec, *g_W_enc, *g_W_dec; /* [FEW, d] */
     float *b_enc, *g_b_enc;                   /* [FEW] */
     float *a;                                 /* [FEW, B] */
     /* Many: floors that let the dead ones through, and the codes latent by latent. */
-    float *floor;             /* [F] */
-    float *g;                 /* [B, k]: ∂loss/∂pre */
+    float *floor; /* [F] */
+    float *g;     /* [B, k]: ∂loss/∂pre */
     saei_latent_index index;
 } saei_auxk;
 
@@ -50,10 +53,10 @@ size_t saei_auxk_bytes(const saei_auxk_settings *settings, size_t d, size_t n_la
 /* Declares the latents dead that were silent for at least dead_after rows; silent [F] counts rows. */
 void saei_auxk_set_dead(saei_auxk *auxk, const uint64_t *silent, uint64_t dead_after);
 
-/* A batch: xc [B, d], and its residuals e, rows stride floats apart, times e_scale. Returns the loss before the
-   coefficient, 0 when no latent is dead. */
-double saei_auxk_run(saei_auxk *auxk, const saei_parameters *parameters, const float *xc, const float *e,
-                     size_t stride, float e_scale);
+/* panels: W_enc for screening, or NULL. A batch: xc [B, d], and its residuals e, rows stride floats apart,
+   times e_scale. Returns the loss before the coefficient, 0 when no latent is dead. */
+double saei_auxk_run(saei_auxk *auxk, const saei_parameters *parameters, const saei_panels *panels,
+                     const float *xc, const float *e, size_t stride, float e_scale);
 
 /* A bound of the norm of its gradient; INFINITY when it is not known. */
 double saei_auxk_norm_bound(const saei_auxk *auxk);

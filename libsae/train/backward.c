@@ -40,9 +40,8 @@ static void set_weight(const saei_objective *o, saei_penalty *penalty)
 static saei_latent_entries entries_of(const saei_objective *o, size_t j)
 {
     size_t start = o->index.start[j];
-    saei_latent_entries entries = {.n = o->index.start[j + 1] - start,
-                                   .value = o->index.value + start,
-                                   .g = o->index.g + start};
+    saei_latent_entries entries = {
+        .n = o->index.start[j + 1] - start, .value = o->index.value + start, .g = o->index.g + start};
     if (o->e_gate != NULL) {
         entries.gate_value = o->index.gate + start;
         entries.gate_g = o->index.g_gate + start;
@@ -120,7 +119,8 @@ saei_objective_result saei_objective_backward(saei_objective *o, const saei_para
     const saei_objective_settings *s = &o->settings;
     double rows = (double)s->batch_rows;
     reduce_tiles(o);
-    saei_objective_result result = {.loss = (o->tile_sums[SAEI_SUM_LOSS] + o->tile_sums[SAEI_SUM_GATE]) / rows,
+    saei_objective_result result = {.loss =
+                                        (o->tile_sums[SAEI_SUM_LOSS] + o->tile_sums[SAEI_SUM_GATE]) / rows,
                                     .reconstruction = o->tile_sums[SAEI_SUM_RECONSTRUCTION] / rows,
                                     .active = (uint64_t)o->tile_sums[SAEI_SUM_ACTIVE]};
     o->l0 = (double)result.active / rows;
@@ -132,7 +132,7 @@ saei_objective_result saei_objective_backward(saei_objective *o, const saei_para
         saei_parallel_for(o->context, SAEI_SLICES, backward_task, &job);
         reduce_b_dec(o, job.e_scale);
     }
-    result.aux_loss = saei_auxk_run(&o->aux, p, o->xc, saei_residual(o, 0, s->n_groups - 1),
+    result.aux_loss = saei_auxk_run(&o->aux, p, o->panels, o->xc, saei_residual(o, 0, s->n_groups - 1),
                                     s->n_groups * s->d, (float)(1.0 / s->group_weight));
     return result;
 }
@@ -160,7 +160,8 @@ double saei_objective_finish_latent(const saei_objective_job *job, saei_latent_g
     const float *w_dec = job->p->W_dec + j * d;
     gradient->b_enc = (float)sums->b_enc;
     if (sums->decoder_norm != 0.0)
-        saei_row_axpy(gradient->W_dec, (float)(sums->decoder_norm / sqrt(saei_row_norm2(w_dec, d))), w_dec, d);
+        saei_row_axpy(gradient->W_dec, (float)(sums->decoder_norm / sqrt(saei_row_norm2(w_dec, d))), w_dec,
+                      d);
     saei_auxk_add(&o->aux, j, gradient->W_enc, gradient->W_dec, &gradient->b_enc, o->xc);
     if (o->settings.unit_rows)
         project(gradient->W_dec, w_dec, d);
@@ -173,6 +174,12 @@ double saei_objective_finish_latent(const saei_objective_job *job, saei_latent_g
     if (job->receive != NULL)
         job->receive(job->arg, gradient);
     return norm2;
+}
+
+void saei_objective_repack(const saei_objective_job *job, size_t first, size_t end)
+{
+    if (job->receive != NULL && job->o->panels != NULL)
+        saei_panels_pack(job->o->panels, first, end - first, job->p->W_enc + first * job->p->d);
 }
 
 static void sweep_task(void *arg, size_t slice, unsigned worker)
@@ -193,6 +200,8 @@ static void sweep_task(void *arg, size_t slice, unsigned worker)
         if (o->e_gate != NULL && !o->settings.detached_gate)
             saei_rows_combine(gradient.W_dec, o->e_gate, d, row, entries.gate_value, entries.n, d);
         norm2 += saei_objective_finish_latent(job, &gradient);
+        if ((j + 1) % SAEI_SWEEP_LATENTS == 0 || j + 1 == o->settings.n_latents)
+            saei_objective_repack(job, j / SAEI_SWEEP_LATENTS * SAEI_SWEEP_LATENTS, j + 1);
     }
     o->part_norm2[slice] = norm2;
 }

@@ -74,6 +74,7 @@ static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
         {"group_mean", SAEI_BOOL, 0, &o->group_mean},
         {"detached_gate", SAEI_BOOL, 0, &o->detached_gate},
         {"raw_input", SAEI_BOOL, 0, &o->raw_input},
+        {"blas_encoder", SAEI_BOOL, 0, &o->blas_encoder},
         {"free_decoder", SAEI_BOOL, 0, &o->free_decoder},
         {"decoder_norm", SAEI_F64, 0, &o->decoder_norm},
         {"aux_style", SAEI_U32, 0, &o->aux_style},
@@ -177,7 +178,8 @@ static sae_status check_identity(const sae_trainer *t, const saei_safetensors *f
 /* A byte of a file is no bool before it is known to be 0 or 1. */
 static bool flags_valid(const sae_train_options *o)
 {
-    const bool *const flags[] = {&o->group_mean, &o->detached_gate, &o->raw_input, &o->free_decoder};
+    const bool *const flags[] = {&o->group_mean, &o->detached_gate, &o->raw_input, &o->free_decoder,
+                                 &o->blas_encoder};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         unsigned char byte;
         memcpy(&byte, flags[i], 1);
@@ -194,7 +196,8 @@ static sae_status check_numbers(const sae_trainer *t, uint64_t d, uint64_t rows,
     const sae_train_options *o = &t->options;
     if (t->d != d || t->rows != rows || t->window_rows < 1 || t->step > o->steps || o->n_latents < 1 ||
         o->k < 1 || o->steps < 1 || o->batch_rows < 1 || o->dead_after < 1 || o->heldout_every < 1 ||
-        !flags_valid(o) || o->sparsity > SAE_SPARSITY_TARGET_L0 || !(t->scale > 0.0) || !(o->k_start >= 1.0 && o->k_start <= (double)o->n_latents))
+        !flags_valid(o) || o->sparsity > SAE_SPARSITY_TARGET_L0 || !(t->scale > 0.0) ||
+        !(o->k_start >= 1.0 && o->k_start <= (double)o->n_latents))
         return saei_fail(err, SAE_E_FORMAT, "%s: the numbers of the checkpoint do not make sense", path);
     return SAE_OK;
 }
@@ -223,6 +226,7 @@ static sae_status read_state(sae_trainer *t, const saei_safetensors *file, const
     if (expected == NULL || strcmp(expected, sum) != 0)
         return saei_fail(err, SAE_E_FORMAT, "%s: the checksum does not match: the checkpoint is damaged",
                          path);
+    saei_objective_pack(&t->objective, &t->parameters);
     return saei_batches_seek(t->batches, t->place, err);
 }
 

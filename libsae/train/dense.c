@@ -1,5 +1,6 @@
-/* The passes when codes are dense, as those of a ReLU SAE are at first: products of blocks of latents. What would be
-   [B, F] is made twice, once by rows for the residuals and once by latents for the gradient, and never kept. */
+/* The passes when codes are dense, as those of a ReLU SAE are at first: products of blocks of latents. What
+   would be [B, F] is made twice, once by rows for the residuals and once by latents for the gradient, and
+   never kept. */
 #include "base/parallel.h"
 #include "num/blas.h"
 #include "num/rows.h"
@@ -19,8 +20,8 @@ static float activate(const saei_objective_job *job, float pre, size_t j)
 }
 
 /* f [rows, n] of latents first …, from z in place; gate: relu(π) or NULL. Returns how many fire. */
-static uint64_t activate_block(const saei_objective_job *job, float *f, float *gate, size_t rows, size_t first,
-                               size_t n)
+static uint64_t activate_block(const saei_objective_job *job, float *f, float *gate, size_t rows,
+                               size_t first, size_t n)
 {
     uint64_t active = 0;
     for (size_t r = 0; r < rows; r++)
@@ -162,6 +163,7 @@ static void sweep_task(void *arg, size_t task, unsigned worker)
                                          .W_dec = b.g_dec + j * o->settings.d};
         norm2 += saei_objective_finish_latent(job, &gradient);
     }
+    saei_objective_repack(job, b.first, b.first + b.n);
     o->part_norm2[task] = norm2;
 }
 

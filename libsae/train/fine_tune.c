@@ -38,8 +38,9 @@ sae_status saei_trainer_match_model(sae_trainer *t, const sae_model *model, sae_
 {
     sae_train_options *o = &t->options;
     if (model->d != t->d)
-        return saei_fail(err, SAE_E_MISMATCH, "the model to be fine-tuned takes rows of width %zu, %s has %zu",
-                         model->d, sae_dump_name(t->dump), (size_t)t->d);
+        return saei_fail(err, SAE_E_MISMATCH,
+                         "the model to be fine-tuned takes rows of width %zu, %s has %zu", model->d,
+                         sae_dump_name(t->dump), (size_t)t->d);
     if (!fits(o->architecture, model->activation))
         return saei_fail(err, SAE_E_ARGUMENT, "a %s model cannot be fine-tuned as %s",
                          sae_activation_name(model->activation), sae_architecture_name(o->architecture));
@@ -69,7 +70,7 @@ static void fill_extras(sae_trainer *t, const sae_model *model)
     for (size_t j = 0; j < p->n_latents; j++) {
         if (t->options.architecture == SAE_ARCH_JUMPRELU)
             p->extra[0][j] = model->activation == SAE_JUMPRELU ? model->threshold[j] * scale
-                                                                : (float)t->options.threshold_start;
+                                                               : (float)t->options.threshold_start;
         if (t->options.architecture == SAE_ARCH_GATED) {
             p->extra[0][j] = model->r_mag[j];
             double offset = exp((double)model->r_mag[j]) * input_offset(t, model, j);

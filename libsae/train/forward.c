@@ -1,4 +1,5 @@
-/* The forward pass: codes, their selection, residuals, and the gradient of the reconstruction by each code. */
+/* The forward pass: codes, their selection, residuals, and the gradient of the reconstruction by each code.
+ */
 #include "base/parallel.h"
 #include "num/blas.h"
 #include "num/rows.h"
@@ -9,7 +10,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* BatchTopK's threshold moves little from batch to batch: what is far below the last one need not be looked at. */
+/* BatchTopK's threshold moves little from batch to batch: what is far below the last one need not be looked
+ * at. */
 static const float floor_share = 0.9f;
 
 static void centre_tile(const saei_objective_job *job, size_t first, size_t end)
@@ -40,17 +42,21 @@ static void encode_task(void *arg, size_t tile, unsigned worker)
     const saei_objective *o = job->o;
     const saei_objective_settings *s = &o->settings;
     size_t first = tile * SAEI_TILE_ROWS, rows = saei_min_size(SAEI_TILE_ROWS, job->rows - first);
-    saei_encoder encoder = {s->d,          s->n_latents,  o->slots,
-                            job->p->W_enc, job->p->b_enc, o->has_floors ? o->floor : NULL};
-    saei_encode_tile(o->codes, NULL, &encoder, o->xc, first, rows,
-                     o->tile_floats + worker * saei_objective_tile_floats(s));
+    saei_encoder encoder = {.d = s->d,
+                            .n_latents = s->n_latents,
+                            .k = o->slots,
+                            .W_enc = job->p->W_enc,
+                            .b_enc = job->p->b_enc,
+                            .floor = o->has_floors ? o->floor : NULL,
+                            .panels = o->panels};
+    saei_encode_tile(o->codes, &encoder, o->xc, first, rows,
+                     o->tile_floats + worker * saei_objective_tile_floats(s), &o->counts[worker]);
 }
 
 static void encode(const saei_objective_job *job)
 {
     saei_blas_begin();
-    saei_parallel_for(job->o->context, saei_objective_tiles(job->rows), encode_task,
-                      (void *)(uintptr_t)job);
+    saei_parallel_for(job->o->context, saei_objective_tiles(job->rows), encode_task, (void *)(uintptr_t)job);
 }
 
 static uint64_t count_codes(const saei_objective *o, size_t rows)
@@ -116,7 +122,7 @@ static void encode_above_floor(const saei_objective_job *job)
     o->has_floors = o->settings.architecture->floors != NULL;
     if (o->has_floors)
         o->settings.architecture->floors(o->floor, job->p, job->penalty);
-    o->dense = o->l0 > 0.5 * (double)o->slots && o->slots < o->settings.n_latents;
+    o->dense = o->l0 > 0.7 * (double)o->slots && o->slots < o->settings.n_latents;
     if (!o->dense)
         encode(job);
     o->dense = o->dense || overflows(o, job->rows);

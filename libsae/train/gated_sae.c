@@ -1,7 +1,8 @@
 /* Gated (Rajamanoharan et al. 2024a, arXiv 2404.16014). With z = xc · w_enc,
        π = z + b_enc (the gate),   f = [π > 0] relu(exp(r_mag) z + b_mag),
        loss = Σ‖e‖² / B + λ Σ relu(π_j) n_j / B + Σ‖x − relu(π) W_dec − b_dec‖² / B,   n_j = ‖w_dec,j‖ or 1.
-   The gate learns from the last two terms alone; dictionary_learning keeps the decoder out of the last one. */
+   The gate learns from the last two terms alone; dictionary_learning keeps the decoder out of the last one.
+ */
 #include "train/architecture.h"
 
 #include <math.h>

@@ -6,12 +6,12 @@
 
 /* For latent j the entries start[j] .. start[j + 1] - 1, rows ascending. */
 typedef struct saei_latent_index {
-    size_t *start;  /* [F + 1] */
-    uint32_t *row;  /* [rows * k] */
-    float *value;   /* [rows * k] */
-    float *g;       /* [rows * k]: a number that goes with each value */
-    float *g_gate;  /* [rows * k]: a second one, when asked for */
-    float *gate;    /* [rows * k] room for another value, with g_gate */
+    size_t *start; /* [F + 1] */
+    uint32_t *row; /* [rows * k] */
+    float *value;  /* [rows * k] */
+    float *g;      /* [rows * k]: a number that goes with each value */
+    float *g_gate; /* [rows * k]: a second one, when asked for */
+    float *gate;   /* [rows * k] room for another value, with g_gate */
 } saei_latent_index;
 
 sae_status saei_latent_index_new(saei_latent_index *out, sae_context *context, size_t n_latents, size_t rows,
@@ -19,7 +19,8 @@ sae_status saei_latent_index_new(saei_latent_index *out, sae_context *context, s
 void saei_latent_index_free(saei_latent_index *index, sae_context *context);
 size_t saei_latent_index_bytes(size_t n_latents, size_t rows, size_t k, bool gated);
 
-/* A counting sort of the slots, with the numbers g, and g_gate when it is not NULL, that go with them [rows, k]. */
+/* A counting sort of the slots, with the numbers g, and g_gate when it is not NULL, that go with them [rows,
+ * k]. */
 void saei_latent_index_build(saei_latent_index *index, const saei_code_slots *slots, const float *g,
                              const float *g_gate, size_t n_latents, size_t rows, size_t k);
 

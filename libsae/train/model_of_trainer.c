@@ -36,9 +36,9 @@ static double input_offset(const saei_parameters *p, size_t j, bool raw_input)
     return offset;
 }
 
-/* Every activation rule commutes with a positive factor: with biases and thresholds divided by s, the SAE of the
-   scaled rows s x is the same SAE of the raw rows x, its activations in raw units, its decoder rows as long as
-   before. */
+/* Every activation rule commutes with a positive factor: with biases and thresholds divided by s, the SAE of
+   the scaled rows s x is the same SAE of the raw rows x, its activations in raw units, its decoder rows as
+   long as before. */
 static void fold_scale(sae_model *model, const sae_trainer *t)
 {
     const saei_parameters *p = &t->parameters;

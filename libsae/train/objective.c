@@ -1,11 +1,12 @@
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "train/objective_inside.h"
 
 #include <string.h>
 
-/* Slots of architectures without a k: more codes than one latent in so many are handled as dense ones, which costs
-   no more then; and so many slots for BatchTopK, where a row may take the share of others. */
-enum { DENSE_SHARE = 32, SLOTS_MIN = 64, BATCH_SHARE = 8 };
+/* Slots of architectures without a k: more codes than one latent in so many are handled as dense ones, which
+   costs no more then; and so many slots for BatchTopK, where a row may take the share of others. */
+enum { DENSE_SHARE = 8, SLOTS_MIN = 64, BATCH_SHARE = 8 };
 
 static size_t max_size(size_t a, size_t b)
 {
@@ -39,7 +40,7 @@ static size_t parts_max(const saei_objective_settings *s)
 size_t saei_objective_tile_floats(const saei_objective_settings *s)
 {
     size_t dense = may_be_dense(s) ? 2 * SAEI_TILE_ROWS * SAEI_DENSE_BLOCK : 0;
-    return max_size(saei_encoder_scratch(s->n_latents), dense);
+    return max_size(saei_encoder_scratch(s->d, s->n_latents, slots_of(s), !s->blas_encoder), dense);
 }
 
 size_t saei_objective_part_floats(const saei_objective_settings *s)
@@ -54,10 +55,11 @@ typedef struct buffer {
 } buffer;
 
 /* Threads that the plan of the memory provides for; a plan must not follow the number there is. */
-enum { BUFFERS = 17, THREADS_PLANNED = 16 };
+enum { BUFFERS = 18, THREADS_PLANNED = 16 };
 
 /* Every plain array of the objective; count 0: not needed. */
-static void list_buffers(buffer out[BUFFERS], saei_objective *o, const saei_objective_settings *s, size_t threads)
+static void list_buffers(buffer out[BUFFERS], saei_objective *o, const saei_objective_settings *s,
+                         size_t threads)
 {
     size_t batch = saei_mul(s->batch_rows, s->d), tiles = saei_objective_tiles(s->batch_rows);
     size_t slots = saei_mul(s->batch_rows, slots_of(s)), gate = s->architecture->gated ? 1 : 0;
@@ -78,15 +80,17 @@ static void list_buffers(buffer out[BUFFERS], saei_objective *o, const saei_obje
         {&o->part_norm2, parts_max(s), sizeof(double)},
         {&o->part_b_dec, saei_mul(parts_max(s), s->d), sizeof(float)},
         {&o->g_b_dec, s->d, sizeof(float)},
-        {&o->tile_floats, saei_mul(saei_objective_tile_floats(s), saei_min_size(threads, tiles)), sizeof(float)},
+        {&o->tile_floats, saei_mul(saei_objective_tile_floats(s), saei_min_size(threads, tiles)),
+         sizeof(float)},
+        {&o->counts, saei_min_size(threads, tiles), sizeof(saei_screen_counts)},
         {&o->part_floats, saei_mul(saei_objective_part_floats(s), saei_min_size(threads, parts_max(s))),
          sizeof(float)},
     };
     memcpy(out, all, sizeof all);
 }
 
-sae_status saei_objective_new(saei_objective *out, sae_context *context, const saei_objective_settings *settings,
-                              sae_error *err)
+sae_status saei_objective_new(saei_objective *out, sae_context *context,
+                              const saei_objective_settings *settings, sae_error *err)
 {
     saei_objective o = {.context = context, .settings = *settings, .slots = slots_of(settings)};
     o.k = settings->k;
@@ -100,6 +104,8 @@ sae_status saei_objective_new(saei_objective *out, sae_context *context, const s
     if (status == SAE_OK)
         status = saei_auxk_new(&o.aux, context, &settings->aux, settings->d, settings->n_latents,
                                settings->batch_rows, err);
+    if (status == SAE_OK && !settings->blas_encoder)
+        status = saei_panels_new(&o.panels, context, settings->d, settings->n_latents, NULL, err);
     for (size_t i = 0; status == SAE_OK && i < BUFFERS; i++)
         if (buffers[i].count > 0)
             status = saei_alloc(buffers[i].pointer, context, buffers[i].count, buffers[i].size, err);
@@ -115,15 +121,49 @@ void saei_objective_free(saei_objective *o)
 {
     if (o->context == NULL)
         return;
-    void *const blocks[] = {o->xc,       o->e,           o->e_gate,     o->floor,      o->g,       o->g_gate,
-                            o->fired,    o->norm_x,      o->norm_e,     o->norm_gate,  o->tile_sums,
-                            o->latent_sums, o->part_norm2, o->part_b_dec, o->g_b_dec, o->tile_floats, o->part_floats};
+    void *const blocks[] = {o->xc,          o->e,           o->e_gate,     o->floor,      o->g,
+                            o->g_gate,      o->fired,       o->norm_x,     o->norm_e,     o->norm_gate,
+                            o->tile_sums,   o->latent_sums, o->part_norm2, o->part_b_dec, o->g_b_dec,
+                            o->tile_floats, o->part_floats, o->counts};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         saei_free(o->context, blocks[i]);
     saei_code_slots_free(&o->codes, o->context);
     saei_latent_index_free(&o->index, o->context);
     saei_auxk_free(&o->aux);
+    saei_panels_free(o->panels);
     *o = (saei_objective){0};
+}
+
+typedef struct pack_job {
+    const saei_objective *o;
+    const saei_parameters *p;
+} pack_job;
+
+static void pack_slice(void *arg, size_t slice, unsigned worker)
+{
+    (void)worker;
+    const pack_job *job = arg;
+    size_t first = saei_slice_start(job->o, slice), end = saei_slice_start(job->o, slice + 1);
+    saei_panels_pack(job->o->panels, first, end - first, job->p->W_enc + first * job->p->d);
+}
+
+void saei_objective_pack(saei_objective *o, const saei_parameters *parameters)
+{
+    pack_job job = {o, parameters};
+    if (o->panels != NULL)
+        saei_parallel_for(o->context, SAEI_SLICES, pack_slice, &job);
+}
+
+saei_screen_counts saei_objective_screen_counts(const saei_objective *o)
+{
+    saei_screen_counts sum = {0};
+    size_t tiles = saei_objective_tiles(o->settings.batch_rows), threads = sae_context_threads(o->context);
+    for (size_t worker = 0; worker < saei_min_size(threads, tiles); worker++) {
+        sum.rows += o->counts[worker].rows;
+        sum.candidates += o->counts[worker].candidates;
+        sum.overflows += o->counts[worker].overflows;
+    }
+    return sum;
 }
 
 size_t saei_objective_bytes(const saei_objective_settings *s)
@@ -132,9 +172,11 @@ size_t saei_objective_bytes(const saei_objective_settings *s)
     buffer buffers[BUFFERS];
     size_t slots = slots_of(s), code = sizeof(uint32_t) + sizeof(float);
     list_buffers(buffers, &none, s, THREADS_PLANNED);
-    size_t bytes = saei_add(saei_mul(s->batch_rows, saei_add(saei_mul(slots, code), sizeof(uint32_t))),
-                            saei_latent_index_bytes(s->n_latents, s->batch_rows, slots, s->architecture->gated));
+    size_t bytes =
+        saei_add(saei_mul(s->batch_rows, saei_add(saei_mul(slots, code), sizeof(uint32_t))),
+                 saei_latent_index_bytes(s->n_latents, s->batch_rows, slots, s->architecture->gated));
     for (size_t i = 0; i < BUFFERS; i++)
         bytes = saei_add(bytes, saei_mul(buffers[i].count, buffers[i].size));
+    bytes = saei_add(bytes, s->blas_encoder ? 0 : saei_panels_bytes(s->d, s->n_latents));
     return saei_add(bytes, saei_auxk_bytes(&s->aux, s->d, s->n_latents, s->batch_rows));
 }

@@ -3,21 +3,23 @@
        xc = s x − b_dec                              [B, d]  centred rows (s x when the input is not centred)
        z  = xc W_enc,  pre = z + b_enc               [B, F]
        f  = what the architecture makes of pre       [B, F]  mostly 0
-       e_g = s x − b_dec − (f W_dec of the first F_g latents)   [B, d] for each group g; one group but for Matryoshka
-       R  = Σ_g w_g Σ‖e_g‖² / B,   E_g = Σ_{h ≥ g} w_h e_h
-       ∂R/∂f = −2/B E_g · w_dec,   loss = R + sparsity + AuxK
+       e_g = s x − b_dec − (f W_dec of the first F_g latents)   [B, d] for each group g; one group but for
+   Matryoshka R  = Σ_g w_g Σ‖e_g‖² / B,   E_g = Σ_{h ≥ g} w_h e_h ∂R/∂f = −2/B E_g · w_dec,   loss = R +
+   sparsity + AuxK
 
    Only z is dense. The batch goes through three passes:
      forward   row by row: codes, residuals, ∂R/∂f of the codes
      backward  latent by latent: the architecture turns ∂R/∂f into ∂loss/∂z, biases, sums
-     sweep     latent by latent: the rows ∂loss/∂w_enc = Σ ∂z xc and ∂loss/∂w_dec = Σ ∂x̂ f, handed to a receiver
-               while they are in cache: there is no array of gradients
+     sweep     latent by latent: the rows ∂loss/∂w_enc = Σ ∂z xc and ∂loss/∂w_dec = Σ ∂x̂ f, handed to a
+   receiver while they are in cache: there is no array of gradients. The receiver may change the weights of
+               its latent
    When codes are not sparse (dense.h), the same passes run as products of blocks. */
 #ifndef SAEI_OBJECTIVE_H
 #define SAEI_OBJECTIVE_H
 
 #include "train/architecture.h"
 #include "train/auxk.h"
+#include "num/panels.h"
 #include "train/latent_index.h"
 
 enum { SAEI_GROUPS_MAX = 16 };
@@ -29,6 +31,7 @@ typedef struct saei_objective_settings {
     size_t group_end[SAEI_GROUPS_MAX]; /* F_1 < F_2 … = F */
     double group_weight;               /* w_g, the same for all */
     double target_l0;
+    bool blas_encoder;  /* all scores by BLAS: the reference for the screened ones */
     bool raw_input;     /* b_dec is not subtracted at the input */
     bool unit_rows;     /* the gradient of w_dec is projected orthogonal to it */
     bool detached_gate; /* the decoder learns nothing from the gate's reconstruction */
@@ -38,17 +41,19 @@ typedef struct saei_objective_settings {
 typedef struct saei_objective {
     sae_context *context;
     saei_objective_settings settings;
-    size_t slots;       /* codes a row may have; a row with more makes the batch dense */
-    float *xc;          /* [B, d]; the caller puts the raw rows here */
-    float *e;           /* [B, n_groups, d]: E_g after the forward pass */
-    float *e_gate;      /* [B, d]: residual of relu(π), gated only */
-    float *floor;       /* [F] */
-    saei_code_slots codes; /* values are pre-activations */
-    float *g, *g_gate;     /* [B, slots]: ∂R/∂f and the gate's */
+    saei_panels *panels;        /* W_enc for screening; NULL with a BLAS encoder */
+    saei_screen_counts *counts; /* per worker of a pass over rows */
+    size_t slots;               /* codes a row may have; a row with more makes the batch dense */
+    float *xc;                  /* [B, d]; the caller puts the raw rows here */
+    float *e;                   /* [B, n_groups, d]: E_g after the forward pass */
+    float *e_gate;              /* [B, d]: residual of relu(π), gated only */
+    float *floor;               /* [F] */
+    saei_code_slots codes;      /* values are pre-activations */
+    float *g, *g_gate;          /* [B, slots]: ∂R/∂f and the gate's */
     saei_latent_index index;
     saei_auxk aux;
-    double l0;             /* of the last batch: guess whether the next one is dense */
-    bool dense;            /* the last batch was */
+    double l0;              /* of the last batch: guess whether the next one is dense */
+    bool dense;             /* the last batch was */
     _Atomic uint8_t *fired; /* [F] latents with codes in the last forward pass, when it was dense */
     bool has_floors;
     size_t k;              /* of this step, at most settings.k */
@@ -58,21 +63,21 @@ typedef struct saei_objective {
     float *norm_x, *norm_e, *norm_gate; /* [B], [B, n_groups], [B]: of the rows of xc, e and e_gate */
     double *tile_sums;                  /* [tiles, saei_objective_tile_sums] */
     saei_latent_sums *latent_sums;      /* [F] */
-    double *part_norm2;   /* [parts]: squared norms of the gradients of some latents, or bounds of them */
-    float *part_b_dec;    /* [parts, d]: what their encoder rows add to the gradient of b_dec */
-    float *g_b_dec;       /* [d] ∂loss/∂b_dec, after the backward pass, or the sweep when dense */
+    double *part_norm2; /* [parts]: squared norms of the gradients of some latents, or bounds of them */
+    float *part_b_dec;  /* [parts, d]: what their encoder rows add to the gradient of b_dec */
+    float *g_b_dec;     /* [d] ∂loss/∂b_dec, after the backward pass, or the sweep when dense */
     float *tile_floats, *part_floats; /* scratch for each worker of a pass over rows, over latents */
 } saei_objective;
 
 typedef struct saei_objective_result {
-    double loss;          /* R */
+    double loss;           /* R */
     double reconstruction; /* Σ‖e‖² / B of all latents */
-    double aux_loss;      /* before its coefficient */
-    uint64_t active;      /* codes in the batch */
+    double aux_loss;       /* before its coefficient */
+    uint64_t active;       /* codes in the batch */
 } saei_objective_result;
 
-/* Receives the gradient of latent j: rows [d], then b_enc and the extras. Called once for each latent, from several
-   threads, SAEI_SWEEP_LATENTS neighbours in order by one thread. */
+/* Receives the gradient of latent j: rows [d], then b_enc and the extras. Called once for each latent, from
+   several threads, SAEI_SWEEP_LATENTS neighbours in order by one thread. */
 typedef struct saei_latent_gradient {
     size_t latent;
     float *W_enc, *W_dec; /* [d] */
@@ -91,8 +96,14 @@ void saei_objective_free(saei_objective *objective);
    a number that followed the threads would change the order of the rows. */
 size_t saei_objective_bytes(const saei_objective_settings *settings);
 
-/* Scales and centres the first `rows` rows in xc, encodes them into codes and leaves their residuals in e: for
-   held-out rows too. rows <= batch_rows. */
+/* To be called whenever the weights changed other than in a sweep's receiver. */
+void saei_objective_pack(saei_objective *objective, const saei_parameters *parameters);
+
+/* What the screening of all batches had to do. */
+saei_screen_counts saei_objective_screen_counts(const saei_objective *objective);
+
+/* Scales and centres the first `rows` rows in xc, encodes them into codes and leaves their residuals in e:
+   for held-out rows too. rows <= batch_rows. */
 void saei_objective_forward(saei_objective *objective, const saei_parameters *parameters,
                             const saei_penalty *penalty, float scale, size_t rows);
 
@@ -100,15 +111,16 @@ void saei_objective_forward(saei_objective *objective, const saei_parameters *pa
 uint64_t saei_objective_active(const saei_objective *objective, size_t rows);
 
 /* Sets fired [F] of the latents with f ≠ 0 somewhere in the last forward pass. */
-void saei_objective_mark_fired(const saei_objective *objective, const saei_parameters *parameters, size_t rows,
-                               uint8_t *fired);
+void saei_objective_mark_fired(const saei_objective *objective, const saei_parameters *parameters,
+                               size_t rows, uint8_t *fired);
 
-/* After forward on a whole batch: the losses, and everything but the rows of the matrices' gradients. penalty->weight
-   is set from its coefficient. */
+/* After forward on a whole batch: the losses, and everything but the rows of the matrices' gradients.
+   penalty->weight is set from its coefficient. */
 saei_objective_result saei_objective_backward(saei_objective *objective, const saei_parameters *parameters,
                                               saei_penalty *penalty);
 
-/* An upper bound of the gradient's norm, from the norms of what it is a sum of; INFINITY when that says nothing. */
+/* An upper bound of the gradient's norm, from the norms of what it is a sum of; INFINITY when that says
+ * nothing. */
 double saei_objective_norm_bound(const saei_objective *objective);
 
 /* Hands out the gradients of all latents; returns the norm of the whole gradient. receive may be NULL. */

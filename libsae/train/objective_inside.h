@@ -4,8 +4,8 @@
 
 #include "train/objective.h"
 
-/* Latents of one product when codes are dense, and latents of one block of its forward pass. Fixed, as the number of
-   slices is: sums must not depend on the thread count. */
+/* Latents of one product when codes are dense, and latents of one block of its forward pass. Fixed, as the
+   number of slices is: sums must not depend on the thread count. */
 enum { SAEI_DENSE_LATENTS = 128, SAEI_DENSE_BLOCK = 512, SAEI_SLICES = 64 };
 
 /* What the tasks of a pass need. */
@@ -20,7 +20,8 @@ typedef struct saei_objective_job {
     void *arg;
 } saei_objective_job;
 
-/* Sums over a tile of rows: R and reconstruction, both before 1/B, then Σ E_1 and Σ e_gate over the rows [d each]. */
+/* Sums over a tile of rows: R and reconstruction, both before 1/B, then Σ E_1 and Σ e_gate over the rows [d
+ * each]. */
 enum { SAEI_SUM_LOSS, SAEI_SUM_RECONSTRUCTION, SAEI_SUM_GATE, SAEI_SUM_ACTIVE, SAEI_SUM_VECTORS };
 
 static inline size_t saei_objective_tile_sums(const saei_objective *o)
@@ -66,8 +67,12 @@ void saei_objective_start_row(const saei_objective_job *job, size_t r);
 /* Adds the squared residuals of row r, which are complete, to the sums of its tile. */
 void saei_objective_finish_row(const saei_objective_job *job, size_t r, double *sums);
 
-/* Completes the gradient of a latent from what its entries gave, and hands it out. Returns its squared norm. */
+/* Completes the gradient of a latent from what its entries gave, and hands it out. Returns its squared norm.
+ */
 double saei_objective_finish_latent(const saei_objective_job *job, saei_latent_gradient *gradient);
+
+/* After the receiver has seen latents first .. end - 1, whole panels: packs them anew. */
+void saei_objective_repack(const saei_objective_job *job, size_t first, size_t end);
 
 /* Floats of scratch for one worker of a pass over rows, and of one over latents. */
 size_t saei_objective_tile_floats(const saei_objective_settings *settings);

@@ -9,11 +9,11 @@ enum { SAEI_EXTRAS_MAX = 2 };
 /* One block of floats. Both matrices are latent-major, so that what belongs to a latent lies together. */
 typedef struct saei_parameters {
     size_t d, n_latents, n_extra;
-    size_t count; /* (2 d + 1 + n_extra) F + d */
-    float *all;   /* [count] = W_enc, W_dec, b_enc, extra, b_dec */
-    float *W_enc; /* [F, d], the transpose of the file's W_enc */
-    float *W_dec; /* [F, d] */
-    float *b_enc; /* [F] */
+    size_t count;                  /* (2 d + 1 + n_extra) F + d */
+    float *all;                    /* [count] = W_enc, W_dec, b_enc, extra, b_dec */
+    float *W_enc;                  /* [F, d], the transpose of the file's W_enc */
+    float *W_dec;                  /* [F, d] */
+    float *b_enc;                  /* [F] */
     float *extra[SAEI_EXTRAS_MAX]; /* [F] each: what an architecture has beside them, such as thresholds */
     float *b_dec;                  /* [d] */
 } saei_parameters;
@@ -22,8 +22,8 @@ sae_status saei_parameters_new(saei_parameters *out, sae_context *context, size_
                                size_t n_extra, sae_error *err);
 void saei_parameters_free(saei_parameters *parameters, sae_context *context);
 
-/* Decoder rows uniform on the sphere of the given radius, W_enc = W_dec (tied), biases and extras 0; b_dec is left
-   to the caller. */
+/* Decoder rows uniform on the sphere of the given radius, W_enc = W_dec (tied), biases and extras 0; b_dec is
+   left to the caller. */
 void saei_parameters_init(saei_parameters *parameters, uint64_t seed, double radius);
 
 #endif

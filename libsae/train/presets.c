@@ -1,5 +1,5 @@
-/* How other tools train: their initialisation, input scaling, schedule and constants, as their sources stood in
-   November 2026. docs/METHODS.md lists each with what could not be taken over. */
+/* How other tools train: their initialisation, input scaling, schedule and constants, as their sources stood
+   in November 2026. docs/METHODS.md lists each with what could not be taken over. */
 #include "base/error.h"
 #include "sae/train.h"
 
@@ -30,8 +30,9 @@ static void forget(sae_train_options *o)
     o->resample_every = defaults.resample_every;
 }
 
-/* dictionary_learning: rows by their root mean square norm, tied unit decoder, the geometric median of the first
-   batch, Adam(0.9, 0.999), 1000 steps of warm-up, decay over the last fifth, the gradient clipped at 1. */
+/* dictionary_learning: rows by their root mean square norm, tied unit decoder, the geometric median of the
+   first batch, Adam(0.9, 0.999), 1000 steps of warm-up, decay over the last fifth, the gradient clipped at 1.
+ */
 static void dictionary_learning(sae_train_options *o)
 {
     forget(o);
@@ -53,8 +54,8 @@ static void dictionary_learning(sae_train_options *o)
     o->group_mean = true;
 }
 
-/* SAELens: rows by their mean norm, decoder rows of length 0.1 at first and free, biases 0, a constant rate of 3e-4
-   and no clipping below 1. */
+/* SAELens: rows by their mean norm, decoder rows of length 0.1 at first and free, biases 0, a constant rate
+   of 3e-4 and no clipping below 1. */
 static void saelens(sae_train_options *o)
 {
     forget(o);

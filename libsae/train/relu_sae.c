@@ -1,6 +1,6 @@
-/* ReLU with an L1 penalty (Bricken et al. 2023, "Towards Monosemanticity"; decoder norms: Conerly et al. 2024,
-   "Update on how we train SAEs"):
-       f = relu(pre);  loss = Σ‖e‖² / B + λ Σ f_j n_j / B,   n_j = ‖w_dec,j‖, or 1. */
+/* ReLU with an L1 penalty (Bricken et al. 2023, "Towards Monosemanticity"; decoder norms: Conerly et al.
+   2024, "Update on how we train SAEs"): f = relu(pre);  loss = Σ‖e‖² / B + λ Σ f_j n_j / B,   n_j =
+   ‖w_dec,j‖, or 1. */
 #include "train/architecture.h"
 
 static void backward(const saei_latent_entries *entries, saei_latent_sums *sums, const saei_latent *latent,

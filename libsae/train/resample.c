@@ -1,9 +1,10 @@
-/* Resampling of dead latents (Bricken et al. 2023, "Towards Monosemanticity", appendix "Neuron Resampling"): each
-   dead latent is pointed at a row that is reconstructed badly, drawn with probability proportional to its squared
-   loss; its encoder row gets 0.2 of the mean norm of the living ones, its bias 0, its moments 0. */
+/* Resampling of dead latents (Bricken et al. 2023, "Towards Monosemanticity", appendix "Neuron Resampling"):
+   each dead latent is pointed at a row that is reconstructed badly, drawn with probability proportional to
+   its squared loss; its encoder row gets 0.2 of the mean norm of the living ones, its bias 0, its moments 0.
+ */
 #include "base/rng.h"
 #include "num/rows.h"
-#include "train/resample.h"
+#include "train/resample_draw.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -80,8 +81,10 @@ void saei_trainer_resample(sae_trainer *t)
     for (size_t j = 0; j < o->settings.n_latents; j++) {
         if (!is_dead(t, j))
             continue;
-        saei_rng rng = saei_rng_new(t->options.seed, SAEI_STREAM_RESAMPLE, t->step * o->settings.n_latents + j);
+        saei_rng rng =
+            saei_rng_new(t->options.seed, SAEI_STREAM_RESAMPLE, t->step * o->settings.n_latents + j);
         size_t row = saei_resample_draw(loss, n, saei_rng_uniform(&rng));
         point_at(t, j, o->xc + row * o->settings.d, encoder_norm);
     }
+    saei_objective_pack(&t->objective, &t->parameters);
 }

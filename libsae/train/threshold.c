@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Adds the codes of the held-out rows to the bins: by the upper half of their bits, or, within one of those, by the
-   lower. Positive floats are ordered as their bits are. */
+/* Adds the codes of the held-out rows to the bins: by the upper half of their bits, or, within one of those,
+   by the lower. Positive floats are ordered as their bits are. */
 static sae_status fill_bins(sae_trainer *t, uint32_t upper, bool lower, uint64_t *rows, sae_error *err)
 {
     saei_objective *o = &t->objective;
@@ -32,7 +32,8 @@ static sae_status fill_bins(sae_trainer *t, uint32_t upper, bool lower, uint64_t
     return SAE_OK;
 }
 
-/* The bin in which the value lies that *skip larger ones precede; *skip becomes that number within the bin. */
+/* The bin in which the value lies that *skip larger ones precede; *skip becomes that number within the bin.
+ */
 static uint32_t find_bin(const uint32_t *bins, uint64_t *skip)
 {
     uint32_t bin = SAEI_QUANTILE_BINS - 1;

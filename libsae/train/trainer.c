@@ -46,6 +46,7 @@ static saei_objective_settings settings_of(const sae_trainer *t)
                                  .group_end = {o->n_latents},
                                  .group_weight = 1.0,
                                  .target_l0 = (double)o->k,
+                                 .blas_encoder = o->blas_encoder,
                                  .raw_input = o->raw_input,
                                  .unit_rows = !o->free_decoder,
                                  .detached_gate = o->detached_gate,
@@ -70,8 +71,8 @@ static uint64_t fixed_bytes(const sae_trainer *t)
     saei_objective_settings settings = settings_of(t);
     size_t d = (size_t)t->d, row = saei_add(saei_mul(2, d), 1 + SAEI_EXTRAS_MAX);
     size_t parameters = saei_mul(saei_mul(sizeof(float), row), saei_add(o->n_latents, 1));
-    return saei_add(saei_mul(4, parameters),
-                    saei_add(saei_objective_bytes(&settings), saei_mul(o->n_latents, 32) + quantile_bytes(t)));
+    return saei_add(saei_mul(4, parameters), saei_add(saei_objective_bytes(&settings),
+                                                      saei_mul(o->n_latents, 32) + quantile_bytes(t)));
 }
 
 /* The shuffle gets what the limit leaves. */
@@ -174,9 +175,11 @@ sae_status saei_trainer_alloc(sae_trainer **out, const sae_dump *dump, const sae
 sae_status saei_trainer_scan(sae_trainer *t, saei_dump_scan_result *scan, sae_error *err)
 {
     sae_status status = saei_dump_scan(scan, t->dump, t->options.progress, t->options.progress_user, err);
-    if (status == SAE_OK)
-        memcpy(t->data_hash, scan->hash, sizeof t->data_hash);
-    return status;
+    if (status != SAE_OK)
+        return status;
+    memcpy(t->data_hash, scan->hash, sizeof t->data_hash);
+    t->outliers = scan->outliers;
+    return SAE_OK;
 }
 
 static double scale_of(const sae_trainer *t, const saei_dump_scan_result *scan)
@@ -252,6 +255,8 @@ sae_status sae_trainer_new(sae_trainer **out, const sae_dump *dump, const sae_du
         saei_trainer_start_from(t, start);
     else if (status == SAE_OK)
         status = init_weights(t, scan.mean, err);
+    if (status == SAE_OK)
+        saei_objective_pack(&t->objective, &t->parameters);
     if (t != NULL)
         saei_free(t->context, scan.mean);
     if (status != SAE_OK) {
@@ -287,6 +292,11 @@ sae_train_options sae_trainer_options(const sae_trainer *trainer)
 sae_train_metrics sae_trainer_metrics(const sae_trainer *trainer)
 {
     return trainer->metrics;
+}
+
+sae_outliers sae_trainer_outliers(const sae_trainer *trainer)
+{
+    return trainer->outliers;
 }
 
 uint64_t sae_trainer_rows(const sae_trainer *trainer)

@@ -17,22 +17,23 @@ struct sae_trainer {
     saei_objective objective;
     saei_parameters parameters;
     saei_adam adam;
-    uint64_t *silent;     /* [F] rows since the latent fired */
-    uint8_t *fired;       /* [F] work of the held-out measurement */
-    double *heldout_mean; /* [d] the same */
-    double scale;         /* s */
-    double anneal;        /* what p-anneal has made of λ */
-    double threshold;     /* BatchTopK's, in scaled units: by the rule, when last measured */
-    double l0;            /* of the last batch */
-    double running_loss;  /* mean of the loss, for spikes */
-    double best_fvu;      /* held-out */
+    uint64_t *silent;      /* [F] rows since the latent fired */
+    uint8_t *fired;        /* [F] work of the held-out measurement */
+    double *heldout_mean;  /* [d] the same */
+    double scale;          /* s */
+    double anneal;         /* what p-anneal has made of λ */
+    double threshold;      /* BatchTopK's, in scaled units: by the rule, when last measured */
+    double l0;             /* of the last batch */
+    double running_loss;   /* mean of the loss, for spikes */
+    double best_fvu;       /* held-out */
     uint64_t without_gain; /* measurements since it improved */
-    uint32_t *bins;       /* work of the quantile */
-    double *row_loss;     /* [B] work of the resampling */
+    uint32_t *bins;        /* work of the quantile */
+    double *row_loss;      /* [B] work of the resampling */
     uint64_t step;
     uint64_t d, rows, window_rows; /* of the data: a checkpoint belongs to them */
     saei_batches_state place;      /* mirrors the batches while a checkpoint is read or written */
     char data_hash[33];
+    sae_outliers outliers;
     sae_train_metrics metrics;
 };
 
@@ -51,7 +52,8 @@ sae_status saei_trainer_prepare(sae_trainer *trainer, sae_error *err);
 /* The exact threshold above which the held-out rows have k active latents a row, into trainer->threshold. */
 sae_status saei_trainer_calibrate(sae_trainer *trainer, sae_error *err);
 
-/* Rows first .. first + n - 1 of the held-out rows, raw, into the objective's batch; and how many there are. */
+/* Rows first .. first + n - 1 of the held-out rows, raw, into the objective's batch; and how many there are.
+ */
 uint64_t saei_trainer_heldout_rows(const sae_trainer *trainer);
 sae_status saei_trainer_read_heldout(sae_trainer *trainer, uint64_t first, size_t n, sae_error *err);
 

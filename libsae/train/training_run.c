@@ -20,11 +20,13 @@ static size_t update_silence(sae_trainer *t)
 
 static sae_status diverged(const sae_trainer *t, sae_error *err)
 {
-    return saei_fail(err, SAE_E_NONFINITE, "training diverged at step %" PRIu64 ": try a learning rate below %g",
-                     t->step + 1, t->options.learning_rate);
+    return saei_fail(err, SAE_E_NONFINITE,
+                     "training diverged at step %" PRIu64 ": try a learning rate below %g", t->step + 1,
+                     t->options.learning_rate);
 }
 
-/* A loss far above its running mean means that training has left its course: the last checkpoint is better. */
+/* A loss far above its running mean means that training has left its course: the last checkpoint is better.
+ */
 static sae_status check_spike(sae_trainer *t, double loss, sae_error *err)
 {
     const double weight = 0.02;
@@ -38,8 +40,8 @@ static sae_status check_spike(sae_trainer *t, double loss, sae_error *err)
     return SAE_OK;
 }
 
-/* The factor that brings the gradient's norm down to what is allowed. The norm itself costs a sweep: only when
-   its bound does not settle the question. */
+/* The factor that brings the gradient's norm down to what is allowed. The norm itself costs a sweep: only
+   when its bound does not settle the question. */
 static sae_status clip_factor(double *out, sae_trainer *t, const saei_penalty *penalty, sae_error *err)
 {
     double clip = t->options.clip, bound = saei_objective_norm_bound(&t->objective);
@@ -98,8 +100,7 @@ static sae_status learn(sae_trainer *t, sae_error *err)
     if (status != SAE_OK)
         return status;
     saei_adam_step step = saei_adam_begin(&t->parameters, &t->adam, ++t->step, rate, factor);
-    double norm =
-        saei_objective_sweep(objective, &t->parameters, &penalty, saei_adam_update_latent, &step);
+    double norm = saei_objective_sweep(objective, &t->parameters, &penalty, saei_adam_update_latent, &step);
     saei_adam_update_b_dec(&step, objective->g_b_dec);
     finish_step(t, &penalty);
     size_t dead = update_silence(t);

@@ -10,7 +10,7 @@ small='--latents 32 -k 3 --batch 256 --steps 300 --seed 5'
 
 # Training, the same on any number of threads.
 expect 0 "$sae" train mix.npy -o m1 $small --threads 1 --log log.jsonl
-prints 'chosen: 32 latents, k 3, 300 steps of 256 rows' FVU 'held-out rows' 'dead latents'
+prints 'chosen: topk, 32 latents, k 3, 300 steps of 256 rows' FVU 'held-out rows' 'dead latents'
 expect 0 "$sae" train mix.npy -o m2 $small --threads 2 --quiet --json
 [ ! -s err.txt ] || complain '--quiet is not quiet'
 prints '"latents":32' '"fvu":'
@@ -33,6 +33,19 @@ absent new
 expect 0 "$sae" train mix.npy -o new $small --resume --quiet
 grep -q 'from the beginning' err.txt || complain 'a resume without a checkpoint says nothing'
 same new m1
+
+# The fit: the same on any number of threads, and the same as was measured in training.
+expect 0 "$sae" eval m1 mix.npy --threads 1
+prints 'topk (topk), 32 latents, width 16' saelens_legacy dictionary_learning sparsify_fvu openai_nmse L0 L1 \
+    'silent on all rows' 'below 1e-5' 'above 0.1' 'largest cosine'
+cp out.txt eval.txt
+expect 0 "$sae" eval m1 mix.npy --threads 2 --quiet
+same out.txt eval.txt
+expect 0 "$sae" eval m1 mix.npy --json
+[ "$(wc -l <out.txt)" -eq 1 ] || complain 'eval --json prints more than one object'
+prints '"activation":"topk"' '"rows":6000' '"openai_nmse":' '"silent":' '"decoder_cosines":{'
+expect 0 "$sae" eval m1 mix.npy --json --no-cosines --where 'position>4'
+prints '"rows":3000' '"decoder_cosines":null'
 
 # Ranking: the planted latent comes first, with and without a control, on any number of threads.
 rank="$sae rank m1 --before base.npy --after after.npy --control control.npy"
@@ -114,6 +127,27 @@ expect 1 "$sae" encode m1 after.npy -o after.token_ids.npy --force
 one_line_naming after.token_ids.npy input
 same after.token_ids.npy kept
 
+# Shuffling: the same rows, whatever the memory and the threads; a ranking does not see their order.
+expect 0 "$sae" shuffle mix.npy -o mixed.h5 --seed 3
+expect 0 "$sae" shuffle mix.npy -o again.h5 --seed 3 --memory 4M --threads 1 --quiet
+same mixed.h5 again.h5
+expect 0 "$sae" info mixed.h5
+prints '6000 x 16' doc_id persona
+expect 0 "$sae" auroc m1 mixed.h5 --latent "$best" --label persona=1 --group doc_id --json
+prints '"positive":60' '"negative":540'
+expect 1 "$sae" shuffle mix.npy -o mixed.h5
+one_line_naming mixed.h5 --force
+expect 1 "$sae" shuffle mixed.h5 -o mixed.h5 --force
+one_line_naming mixed.h5 input
+for bad in missing.npy m1 codes.h5; do
+    expect 1 "$sae" shuffle $bad -o never.h5
+    one_line_naming "$bad"
+    absent never.h5
+done
+expect 1 "$sae" shuffle mix.npy -o mixed.txt
+one_line_naming mixed.txt .h5 .npy
+absent mixed.txt
+
 # Inputs that are no good.
 expect 1 "$sae" train missing.npy -o never
 one_line_naming missing.npy
@@ -141,7 +175,7 @@ absent never never.ckpt
 # The same for every command and every place of an input; and files that are of another kind.
 head -c 1000 m1 >cut_model
 for bad in empty.npy cut.npy folder.npy missing.npy m1 codes.h5 nan.npy other.npy; do
-    for arguments in "encode m1 $bad -o never" "top m1 $bad --latent 0" \
+    for arguments in "encode m1 $bad -o never" "top m1 $bad --latent 0" "eval m1 $bad" \
         "auroc m1 $bad --latent 0 --label persona=1" "rank m1 --before $bad --after after.npy -o never" \
         "rank m1 --before base.npy --after $bad -o never" \
         "rank m1 --before base.npy --after after.npy --control $bad -o never"; do
@@ -151,14 +185,14 @@ for bad in empty.npy cut.npy folder.npy missing.npy m1 codes.h5 nan.npy other.np
     done
 done
 for bad in empty.npy cut_model folder.npy missing.npy after.npy codes.h5; do
-    for arguments in "encode $bad base.npy -o never" "top $bad base.npy --latent 0" "steer $bad --latent 0 -o never" \
+    for arguments in "encode $bad base.npy -o never" "eval $bad base.npy" "top $bad base.npy --latent 0" "steer $bad --latent 0 -o never" \
         "auroc $bad base.npy --latent 0 --label persona=1" "rank $bad --before base.npy --after after.npy -o never"; do
         expect 1 "$sae" $arguments
         one_line_naming "$bad"
         absent never
     done
 done
-for arguments in 'encode m1 base.npy -o never' 'top m1 base.npy --latent 0' \
+for arguments in 'encode m1 base.npy -o never' 'top m1 base.npy --latent 0' 'eval m1 base.npy' \
     'auroc m1 base.npy --latent 0 --label persona=1' 'rank m1 --before base.npy --after after.npy -o never'; do
     expect 1 "$sae" $arguments --where 'nothing=1'
     one_line_naming base.npy nothing
@@ -178,7 +212,7 @@ absent never never.ckpt
 : >after.txt
 ls -a >before.txt
 for arguments in "train mix.npy -o full $small" 'encode m1 mix.npy -o full' \
-    'rank m1 --before base.npy --after after.npy -o full'; do
+    'rank m1 --before base.npy --after after.npy -o full' 'shuffle mix.npy -o full.h5' 'shuffle mix.npy -o full.npy'; do
     (ulimit -f 1 && exec "$sae" $arguments --quiet) >out.txt 2>err.txt
     status=$?
     what=$arguments

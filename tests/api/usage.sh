@@ -8,8 +8,8 @@ cd "$work" || exit 1
 expect 0 "$sae" --version
 prints 'sae 0.'
 expect 0 "$sae" --help
-prints train rank auroc top encode steer info
-for command in train rank auroc top encode steer info; do
+prints train eval rank auroc top encode steer shuffle info
+for command in train eval rank auroc top encode steer shuffle info; do
     expect 0 "$sae" "$command" --help
     prints "sae $command: " 'Usage: sae' 'Examples:' '--threads' '--memory' '--quiet'
     [ ! -s err.txt ] || complain "help on stderr: $command"
@@ -73,7 +73,7 @@ one_line_naming 'a?b'
 # Outputs are looked at before any work begins.
 echo precious >kept
 for arguments in 'train missing.npy' 'encode missing missing.npy' 'steer missing --latent 0' \
-    'rank missing --before missing.npy --after missing.npy'; do
+    'rank missing --before missing.npy --after missing.npy' 'shuffle missing.npy'; do
     expect 1 "$sae" $arguments -o kept
     one_line_naming kept '--force'
     expect 1 "$sae" $arguments -o no/such/folder/out

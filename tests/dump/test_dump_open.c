@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "dump/dump.h"
+#include "dump/handle.h"
 #include "dump_files.h"
 #include "../tools/run_suite.h"
 #include "../tools/test_context.h"
@@ -121,6 +122,12 @@ static void check_rows(const sae_dump *dump, const size_t *kept, size_t n, saei_
     ck_assert_int_eq(sae_dump_read_column(column, dump, "doc_id", &err), SAE_OK);
     for (size_t i = 0; i < n; i++)
         ck_assert(column[i] == doc_id[kept[i]]);
+    for (int draw = 0; draw < 5; draw++) {
+        size_t row = (size_t)saei_rng_below(rng, n);
+        double entry;
+        ck_assert_int_eq(saei_dump_column_at(&entry, dump, "doc_id", row, &err), SAE_OK);
+        ck_assert(entry == doc_id[kept[row]]);
+    }
     static bool holds[ROWS];
     ck_assert_int_eq(sae_dump_match(holds, dump, "position>=20 or doc_id=3", &err), SAE_OK);
     for (size_t i = 0; i < n; i++)
@@ -256,6 +263,11 @@ START_TEST(three_axes_become_rows)
         ck_assert_int_eq(sae_dump_read_column(column, dump, "position", &err), SAE_OK);
         for (size_t i = 0; i < 3 * 119; i++)
             ck_assert(column[i] == (double)(10 + i % 3));
+        for (size_t i = 0; i < 3 * 119; i += 50) {
+            double entry;
+            ck_assert_int_eq(saei_dump_column_at(&entry, dump, "position", i, &err), SAE_OK);
+            ck_assert(entry == column[i]);
+        }
         sae_dump_free(dump);
     }
 }

@@ -107,74 +107,64 @@ START_TEST(topk_never_takes_nan)
 }
 END_TEST
 
-enum { D = 10, F = 2500, K = 5, ROWS = 260, K_SUBSET = 4, SUBSET = 700 };
+enum { D = 10, F = 2500, K = 5, ROWS = 260 };
 
 typedef struct encoded {
-    uint32_t latent[ROWS * K], count[ROWS], subset_latent[ROWS * K_SUBSET], subset_count[ROWS];
-    float value[ROWS * K], subset_value[ROWS * K_SUBSET];
+    uint32_t latent[ROWS * K], count[ROWS];
+    float value[ROWS * K];
 } encoded;
 
-static void encode(encoded *out, const float *xc, const float *W, const float *b, const uint32_t *members)
+static void encode(encoded *out, const float *xc, const float *W, const float *b, const float *floor)
 {
-    float *scratch = calloc(saei_encoder_scratch(F), sizeof *scratch);
-    saei_encoder encoder = {.d = D, .n_latents = F, .k = K, .W_enc = W, .b_enc = b};
-    saei_encoder_subset subset = {
-        members, SUBSET, K_SUBSET, {out->subset_latent, out->subset_value, out->subset_count}};
+    float *scratch = calloc(saei_encoder_scratch(D, F, K, false), sizeof *scratch);
+    saei_encoder encoder = {.d = D, .n_latents = F, .k = K, .W_enc = W, .b_enc = b, .floor = floor};
     saei_blas_begin();
     for (size_t first = 0; first < ROWS; first += SAEI_TILE_ROWS)
-        saei_encode_tile((saei_code_slots){out->latent, out->value, out->count}, &subset, &encoder, xc, first,
-                         ROWS - first < SAEI_TILE_ROWS ? ROWS - first : SAEI_TILE_ROWS, scratch);
+        saei_encode_tile((saei_code_slots){out->latent, out->value, out->count}, &encoder, xc, first,
+                         ROWS - first < SAEI_TILE_ROWS ? ROWS - first : SAEI_TILE_ROWS, scratch, NULL);
     free(scratch);
 }
 
 START_TEST(encoder_equals_naive_on_integers)
 {
-    float *xc = calloc(ROWS * D, sizeof *xc), *W = calloc(F * D, sizeof *W);
+    float *xc = calloc(ROWS * D, sizeof *xc), *W = calloc(F * D, sizeof *W),
+          *floors = calloc(F, sizeof *floors);
     float *b = calloc(F, sizeof *b), *scores = calloc(F, sizeof *scores);
-    uint32_t members[SUBSET];
-    bool member[F] = {false};
     saei_rng rng = saei_rng_new(3, SAEI_STREAM_INIT, 0);
     for (size_t i = 0; i < ROWS * D; i++)
         xc[i] = small_integer(&rng);
     for (size_t j = 0; j < F; j++) {
         b[j] = small_integer(&rng);
+        floors[j] = j % 7 == 0 ? -INFINITY : 10.0f * small_integer(&rng);
         for (size_t i = 0; i < D; i++)
             W[j * D + i] = small_integer(&rng);
     }
-    for (uint32_t i = 0; i < SUBSET; i++) {
-        members[i] = 3 * i + 50;
-        member[members[i]] = true;
-    }
-    encoded *one = calloc(1, sizeof *one);
-    encode(one, xc, W, b, members);
-    for (size_t r = 0; r < ROWS; r++) {
-        for (size_t j = 0; j < F; j++) {
-            scores[j] = b[j];
-            for (size_t i = 0; i < D; i++)
-                scores[j] += xc[r * D + i] * W[j * D + i];
+    encoded *codes = calloc(1, sizeof *codes);
+    for (int with_floors = 0; with_floors < 2; with_floors++) {
+        encode(codes, xc, W, b, with_floors ? floors : NULL);
+        for (size_t r = 0; r < ROWS; r++) {
+            for (size_t j = 0; j < F; j++) {
+                scores[j] = b[j];
+                for (size_t i = 0; i < D; i++)
+                    scores[j] += xc[r * D + i] * W[j * D + i];
+                if (!(scores[j] > (with_floors ? floors[j] : 0.0f)))
+                    scores[j] = -INFINITY;
+            }
+            size_t found = 0;
+            for (size_t j = 0; j < F; j++)
+                if (selected(scores, F, K, -INFINITY, j)) {
+                    ck_assert_uint_eq(codes->latent[r * K + found], j);
+                    ck_assert(codes->value[r * K + found++] == scores[j]);
+                }
+            ck_assert_uint_eq(found, codes->count[r]);
         }
-        size_t found = 0, found_in_subset = 0;
-        for (size_t j = 0; j < F; j++)
-            if (selected(scores, F, K, 0.0f, j)) {
-                ck_assert_uint_eq(one->latent[r * K + found], j);
-                ck_assert(one->value[r * K + found++] == scores[j]);
-            }
-        ck_assert_uint_eq(found, one->count[r]);
-        for (size_t j = 0; j < F; j++)
-            if (!member[j])
-                scores[j] = -INFINITY;
-        for (size_t i = 0; i < SUBSET; i++)
-            if (selected(scores, F, K_SUBSET, -INFINITY, members[i])) {
-                ck_assert_uint_eq(one->subset_latent[r * K_SUBSET + found_in_subset], i);
-                ck_assert(one->subset_value[r * K_SUBSET + found_in_subset++] == scores[members[i]]);
-            }
-        ck_assert_uint_eq(found_in_subset, one->subset_count[r]);
     }
     free(xc);
     free(W);
+    free(floors);
     free(b);
     free(scores);
-    free(one);
+    free(codes);
 }
 END_TEST
 

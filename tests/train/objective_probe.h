@@ -58,6 +58,7 @@ static inline void probe_run(objective_probe *probe, const float *x, float scale
     size_t d = o->settings.d, F = o->settings.n_latents;
     memcpy(o->xc, x, o->settings.batch_rows * d * sizeof *x);
     memset(probe->calls, 0, F);
+    saei_objective_pack(o, &probe->parameters);
     saei_objective_forward(o, &probe->parameters, &probe->penalty, scale, o->settings.batch_rows);
     probe->result = saei_objective_backward(o, &probe->parameters, &probe->penalty);
     probe->bound = saei_objective_norm_bound(o);

@@ -40,10 +40,10 @@ static void encode(float *f, const architecture_case *c, const float *xc)
     encoder.floor = jumps ? threshold : NULL;
     saei_code_slots slots;
     ck_assert_int_eq(saei_code_slots_new(&slots, context, ROWS, k, NULL), SAE_OK);
-    scratch = malloc(saei_encoder_scratch(F) * sizeof *scratch);
+    scratch = malloc(saei_encoder_scratch(D, F, k, false) * sizeof *scratch);
     ck_assert_ptr_nonnull(scratch);
     saei_blas_begin();
-    saei_encode_tile(slots, NULL, &encoder, xc, 0, ROWS, scratch);
+    saei_encode_tile(slots, &encoder, xc, 0, ROWS, scratch, NULL);
     memset(f, 0, ROWS * F * sizeof *f);
     for (size_t row = 0; row < ROWS; row++)
         for (size_t i = 0; i < slots.count[row]; i++)

@@ -5,7 +5,7 @@
 #include "base/rng.h"
 #include "objective_probe.h"
 
-enum { D = 16, F = 1100, ROWS = 300, DEAD = 40, SLOTS = 64 };
+enum { D = 16, F = 1100, ROWS = 300, DEAD = 40, SLOTS = F / 8 };
 
 typedef struct variant {
     const char *name;

@@ -37,11 +37,11 @@ static void encode(float *f, const saei_encoder *encoder, const float *xc, size_
 {
     size_t k = encoder->k;
     saei_code_slots slots;
-    float *scratch = malloc(saei_encoder_scratch(encoder->n_latents) * sizeof *scratch);
+    float *scratch = malloc(saei_encoder_scratch(encoder->d, encoder->n_latents, k, false) * sizeof *scratch);
     ck_assert_ptr_nonnull(scratch);
     ck_assert_int_eq(saei_code_slots_new(&slots, shared, rows, k, NULL), SAE_OK);
     saei_blas_begin();
-    saei_encode_tile(slots, NULL, encoder, xc, 0, rows, scratch);
+    saei_encode_tile(slots, encoder, xc, 0, rows, scratch, NULL);
     memset(f, 0, rows * encoder->n_latents * sizeof *f);
     for (size_t row = 0; row < rows; row++)
         for (size_t i = 0; i < slots.count[row]; i++)

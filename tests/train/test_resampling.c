@@ -3,7 +3,7 @@
 #include "num/rows.h"
 #include "peer_cases.h"
 #include "planted_run.h"
-#include "train/resample.h"
+#include "train/resample_draw.h"
 #include "train/trainer.h"
 
 #include <string.h>

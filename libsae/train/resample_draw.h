@@ -1,6 +1,6 @@
 /* The draw behind the resampling of dead latents. */
-#ifndef SAEI_RESAMPLE_H
-#define SAEI_RESAMPLE_H
+#ifndef SAEI_RESAMPLE_DRAW_H
+#define SAEI_RESAMPLE_DRAW_H
 
 #include <stddef.h>
 

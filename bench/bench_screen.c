@@ -1,0 +1,157 @@
+/* The encoder's kernel paths on the same rows: the dense product, BLAS with selection, screening. */
+#include "bench_sae.h"
+#include "bench_screen.h"
+
+#include "base/parallel.h"
+#include "base/rng.h"
+#include "num/blas.h"
+#include "num/encoder.h"
+#include "num/panels.h"
+#include "num/rows.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PATHS_MAX = 7 };
+
+static void encode_tile(void *arg, size_t tile, unsigned worker)
+{
+    const bench_path *path = arg;
+    const bench_screen *s = path->screen;
+    size_t first = tile * SAEI_TILE_ROWS, left = s->size.rows - first;
+    saei_encode_tile(s->codes, &path->encoder, s->rows, first,
+                     left < SAEI_TILE_ROWS ? left : SAEI_TILE_ROWS,
+                     path->scratch + worker * path->scratch_length, NULL);
+}
+
+void bench_path_encode(void *arg)
+{
+    bench_path *path = arg;
+    saei_blas_begin();
+    saei_parallel_for(path->screen->context, (path->screen->size.rows + SAEI_TILE_ROWS - 1) / SAEI_TILE_ROWS,
+                      encode_tile, path);
+}
+
+static void pack_panel(void *arg, size_t i, unsigned worker)
+{
+    const bench_path *path = arg;
+    const bench_screen *s = path->screen;
+    size_t first = i * SAEI_PANEL, left = s->size.n_latents - first;
+    (void)worker;
+    saei_panels_pack(path->panels, first, left < SAEI_PANEL ? left : SAEI_PANEL,
+                     s->W_enc + first * s->size.d);
+}
+
+void bench_path_pack(void *arg)
+{
+    bench_path *path = arg;
+    saei_parallel_for(path->screen->context, saei_panels_count(path->screen->size.n_latents), pack_panel,
+                      path);
+}
+
+static void fill_weights(float *W, size_t n_latents, size_t d)
+{
+    saei_rng rng = saei_rng_new(5, SAEI_STREAM_INIT, 0);
+    for (size_t j = 0; j < n_latents; j++) {
+        float *w = W + j * d;
+        for (size_t i = 0; i < d; i++)
+            w[i] = (float)(saei_rng_uniform(&rng) - 0.5);
+        float scale = (float)(1.0 / sqrt(saei_row_norm2(w, d)));
+        for (size_t i = 0; i < d; i++)
+            w[i] *= scale;
+    }
+}
+
+bench_screen bench_screen_new(bench_size size, unsigned threads)
+{
+    bench_screen s = {.context = bench_context(threads), .size = size};
+    sae_error err;
+    s.rows = bench_alloc(size.rows * size.d, sizeof *s.rows);
+    s.W_enc = bench_alloc(size.n_latents * size.d, sizeof *s.W_enc);
+    s.b_enc = bench_alloc(size.n_latents, sizeof *s.b_enc);
+    bench_rows(s.rows, size.rows, size.d, 1);
+    fill_weights(s.W_enc, size.n_latents, size.d);
+    bench_check(saei_code_slots_new(&s.codes, s.context, size.rows, size.k, &err), &err);
+    return s;
+}
+
+void bench_screen_free(bench_screen *s)
+{
+    saei_code_slots_free(&s->codes, s->context);
+    free(s->rows);
+    free(s->W_enc);
+    free(s->b_enc);
+    sae_context_free(s->context);
+}
+
+bench_path bench_path_new(const bench_screen *s, const saei_screen_kernel *kernel)
+{
+    bench_path path = {.screen = s};
+    sae_error err;
+    if (kernel != NULL) {
+        bench_check(saei_panels_new(&path.panels, s->context, s->size.d, s->size.n_latents, kernel, &err),
+                    &err);
+        bench_path_pack(&path);
+    }
+    path.encoder = (saei_encoder){.d = s->size.d,
+                                  .n_latents = s->size.n_latents,
+                                  .k = s->size.k,
+                                  .W_enc = s->W_enc,
+                                  .b_enc = s->b_enc,
+                                  .panels = path.panels};
+    path.scratch_length = saei_encoder_scratch(s->size.d, s->size.n_latents, s->size.k, kernel != NULL);
+    size_t length = path.scratch_length * sae_context_threads(s->context);
+    bench_check(saei_alloc(&path.scratch, s->context, length, sizeof(float), &err), &err);
+    return path;
+}
+
+void bench_path_free(bench_path *path)
+{
+    saei_free(path->screen->context, path->scratch);
+    saei_panels_free(path->panels);
+}
+
+/* BLAS, then every kernel that runs here. The portable one is a reference, timed where it is short. */
+static size_t add_paths(bench_path *paths, bench_work *works, char names[][32], const bench_screen *s)
+{
+    size_t n = 0;
+    const saei_screen_kernel *kernel = NULL;
+    do {
+        paths[n] = bench_path_new(s, kernel);
+        snprintf(names[n], sizeof names[n], "%s%s", kernel != NULL ? "screen " : "blas",
+                 kernel != NULL ? kernel->name : "");
+        works[n] = (bench_work){.path = names[n], .run = bench_path_encode, .arg = &paths[n]};
+        kernel = saei_screen_kernel_at(n++);
+    } while (kernel != NULL && n < PATHS_MAX && (kernel != &saei_screen_portable || s->size.d <= 128));
+    return n;
+}
+
+static void run_size(const bench_settings *settings, bench_size size, unsigned threads)
+{
+    bench_screen s = bench_screen_new(size, threads);
+    bench_gemm gemm = {size, threads, s.rows, s.W_enc,
+                       bench_alloc(size.rows * size.n_latents, sizeof(float))};
+    bench_path paths[PATHS_MAX];
+    bench_work works[PATHS_MAX + 2] = {{.path = "sgemm", .run = bench_gemm_run, .arg = &gemm}};
+    char name[64], names[PATHS_MAX][32];
+    size_t n = add_paths(paths, works + 1, names, &s);
+    works[n + 1] = (bench_work){.path = "pack weights", .run = bench_path_pack, .arg = &paths[1]};
+    snprintf(name, sizeof name, "kernels d=%zu F=%zu k=%zu", size.d, size.n_latents, size.k);
+    bench_job job = {name, threads, size.rows, "over_gemm"};
+    bench_run(settings, &job, works, n + 2);
+    for (size_t i = 0; i < n; i++)
+        bench_path_free(&paths[i]);
+    bench_gemm_free(&gemm);
+    bench_screen_free(&s);
+}
+
+void bench_kernels(const bench_settings *settings)
+{
+    static const bench_size sizes[] = {
+        {128, 2048, 16, 2048, 0}, {768, 16384, 32, 1024, 0}, {2304, 65536, 64, 512, 0}};
+    /* The largest takes half a minute: not when in haste. */
+    for (size_t i = 0; i < (settings->quick ? 2 : 3); i++)
+        for (unsigned threads = 1; threads <= 2; threads++)
+            run_size(settings, sizes[i], threads);
+}

@@ -1,0 +1,14 @@
+/* The header of a .npy file; the data follow it as they lie in memory. */
+#ifndef SAEI_NPY_WRITE_H
+#define SAEI_NPY_WRITE_H
+
+#include "io/dtype.h"
+
+enum { SAEI_NPY_HEADER_BYTES = 128 };
+
+/* Shape [rows], or [rows, columns] when columns is above 0. dtype: SAEI_F16, SAEI_F32, SAEI_F64, or
+   SAEI_BF16, which NumPy reads once ml_dtypes is imported. */
+void saei_npy_header(unsigned char out[SAEI_NPY_HEADER_BYTES], saei_dtype dtype, uint64_t rows,
+                     uint64_t columns);
+
+#endif

@@ -1,0 +1,19 @@
+/* A row under screening: the bound on the errors of its scores, and the threshold that its candidates reach.
+ */
+#ifndef SAEI_SCREEN_ROW_H
+#define SAEI_SCREEN_ROW_H
+
+#include "num/screen_kernel.h"
+
+/* Sets the coefficients of the bound for a packed row of d dimensions (unit, norm and error as
+   saei_fixed_pack gives them) and biases of at most bias_max; no candidates, and a threshold that every score
+   reaches. */
+void saei_screen_row_start(saei_screen_row *row, float unit, float norm, float error, size_t d,
+                           float bias_max);
+
+/* Raises the threshold to the k-th largest lower bound, if there are so many; candidates below it leave. When
+   so many stay that a kernel lacks room (capacity), the row is given up: no candidates, and a threshold of
+   NaN. */
+void saei_screen_row_raise(saei_screen_row *row, size_t k, size_t capacity);
+
+#endif

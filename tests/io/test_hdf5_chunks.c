@@ -1,0 +1,271 @@
+/* Packed chunks read by our threads give the bits that libhdf5 gives, and damaged ones are named. */
+#include "io/reader.h"
+#include "../tools/run_suite.h"
+#include "../tools/test_context.h"
+#include "temp_folder.h"
+
+#include <hdf5.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { ROWS = 50, COLS = 12, ELEMENTS = ROWS * COLS, BLOCK_MAX = 8192 };
+
+static void setup(void)
+{
+    temp_folder_make();
+    context_make();
+}
+
+static void teardown(void)
+{
+    context_end();
+    temp_folder_remove();
+}
+
+/* What a dataset is made of. */
+typedef struct layout {
+    hid_t type;
+    int rank;
+    hsize_t shape[3], chunk[3];
+    bool shuffle, deflate, fletcher;
+} layout;
+
+static hid_t create(hid_t file, const layout *l, const void *fill)
+{
+    hid_t properties = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(l->rank, l->shape, NULL);
+    ck_assert_int_ge(H5Pset_chunk(properties, l->rank, l->chunk), 0);
+    if (l->shuffle)
+        ck_assert_int_ge(H5Pset_shuffle(properties), 0);
+    if (l->deflate)
+        ck_assert_int_ge(H5Pset_deflate(properties, 4), 0);
+    if (l->fletcher)
+        ck_assert_int_ge(H5Pset_fletcher32(properties), 0);
+    if (fill != NULL)
+        ck_assert_int_ge(H5Pset_fill_value(properties, l->type, fill), 0);
+    hid_t set = H5Dcreate2(file, "x", l->type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+    ck_assert_int_ge(set, 0);
+    H5Sclose(space);
+    H5Pclose(properties);
+    return set;
+}
+
+static hid_t new_file(void)
+{
+    hid_t file = H5Fcreate(temp_path("a.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    ck_assert_int_ge(file, 0);
+    return file;
+}
+
+static hid_t half_type(void)
+{
+    hid_t type = H5Tcopy(H5T_IEEE_F32LE);
+    ck_assert(H5Tset_fields(type, 15, 10, 5, 0, 10) >= 0 && H5Tset_size(type, 2) >= 0 &&
+              H5Tset_ebias(type, 15) >= 0);
+    return type;
+}
+
+/* Any bytes do: every pattern is a number or NaN of its type. */
+static void fill_bytes(unsigned char *out, size_t n)
+{
+    for (size_t i = 0, state = 7; i < n; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        out[i] = (unsigned char)(state >> 56);
+    }
+}
+
+static void write_layout(const layout *l)
+{
+    static unsigned char values[ELEMENTS * 8];
+    fill_bytes(values, sizeof values);
+    hid_t file = new_file(), set = create(file, l, NULL);
+    ck_assert_int_ge(H5Dwrite(set, l->type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), 0);
+    H5Dclose(set);
+    H5Fclose(file);
+}
+
+/* Reads the whole array by our threads, by the caller alone and by libhdf5. */
+static void compare(bool packed)
+{
+    float ours[ELEMENTS], alone[ELEMENTS], theirs[ELEMENTS];
+    saei_reader *reader;
+    saei_inflater *inflater;
+    ck_assert_int_eq(saei_reader_open(&reader, context, temp_path("a.h5"), &err), SAE_OK);
+    const saei_array_info *array = saei_reader_find(reader, "x");
+    ck_assert_int_eq(array->packed_bytes > 0, packed);
+    ck_assert_int_eq(saei_inflater_new(&inflater, context, BLOCK_MAX, &err), SAE_OK);
+    ck_assert_ptr_nonnull(inflater);
+    memset(ours, 1, sizeof ours);
+    memset(alone, 2, sizeof alone);
+    const saei_unpacking pool = {inflater, SAEI_POOL_WORKERS}, caller = {inflater, SAEI_CALLER_ONLY};
+    uint64_t entries = array->shape[0], chunk = array->chunk_rows, entry = ELEMENTS / entries;
+    ck_assert_msg(saei_reader_unpack_f32(ours, reader, array, 0, entries, &pool, &err) == SAE_OK, "%s",
+                  err.text);
+    ck_assert_int_eq(saei_reader_read_f32(theirs, reader, array, 0, entries, &err), SAE_OK);
+    ck_assert_int_eq(memcmp(ours, theirs, sizeof ours), 0);
+    /* From the second chunk on, then a range that no chunk begins or ends with. */
+    ck_assert_int_eq(saei_reader_unpack_f32(alone, reader, array, chunk, entries - chunk, &caller, &err),
+                     SAE_OK);
+    ck_assert_int_eq(memcmp(alone, theirs + chunk * entry, (entries - chunk) * entry * sizeof *alone), 0);
+    ck_assert_int_eq(saei_reader_unpack_f32(alone, reader, array, 1, entries - 2, &pool, &err), SAE_OK);
+    ck_assert_int_eq(memcmp(alone, theirs + entry, (entries - 2) * entry * sizeof *alone), 0);
+    ck_assert_int_eq(saei_reader_unpack_f32(alone, reader, array, 1, entries, &pool, &err), SAE_E_ARGUMENT);
+    saei_inflater_free(inflater);
+    saei_reader_free(reader);
+}
+
+START_TEST(any_type_chunk_and_filter)
+{
+    const hid_t half = half_type(), types[] = {half,         H5T_IEEE_F32LE, H5T_IEEE_F32BE, H5T_IEEE_F64LE,
+                                               H5T_STD_I8LE, H5T_STD_U16BE,  H5T_STD_I32LE,  H5T_IEEE_F64BE};
+    const layout shapes[] = {
+        {.rank = 2, .shape = {ROWS, COLS}, .chunk = {8, COLS}},
+        {.rank = 2, .shape = {ROWS, COLS}, .chunk = {8, 5}},
+        {.rank = 2, .shape = {ROWS, COLS}, .chunk = {3, 1}},
+        {.rank = 2, .shape = {ROWS, COLS}, .chunk = {ROWS, COLS}},
+        {.rank = 3, .shape = {5, 10, COLS}, .chunk = {2, 3, 7}},
+        {.rank = 3, .shape = {5, 10, COLS}, .chunk = {2, 10, 7}},
+        {.rank = 3, .shape = {5, 10, COLS}, .chunk = {3, 4, COLS}},
+        {.rank = 1, .shape = {ELEMENTS}, .chunk = {64}},
+    };
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++)
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+            for (int filters = 0; filters < 8; filters++) {
+                layout l = shapes[s];
+                l.type = types[t];
+                l.shuffle = filters & 1;
+                l.deflate = filters & 2;
+                l.fletcher = filters & 4;
+                write_layout(&l);
+                if (l.chunk[0] < l.shape[0])
+                    compare(l.deflate && !l.fletcher);
+            }
+    H5Tclose(half);
+}
+END_TEST
+
+static const layout packed = {
+    .rank = 2, .shape = {ROWS, COLS}, .chunk = {8, COLS}, .shuffle = true, .deflate = true};
+
+START_TEST(chunks_never_written_hold_the_fill_value)
+{
+    layout l = packed;
+    l.type = H5T_IEEE_F32LE;
+    const float fill = -2.5f, row[8 * COLS] = {1, 2, 3};
+    const hsize_t start[2] = {16, 0}, count[2] = {8, COLS};
+    hid_t file = new_file(), set = create(file, &l, &fill), space = H5Dget_space(set),
+          memory = H5Screate_simple(2, count, NULL);
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
+    ck_assert_int_ge(H5Dwrite(set, l.type, memory, space, H5P_DEFAULT, row), 0);
+    H5Sclose(memory);
+    H5Sclose(space);
+    H5Dclose(set);
+    H5Fclose(file);
+    compare(true);
+}
+END_TEST
+
+/* Writes all chunks as `make` gives them, with a mask of skipped filters. */
+static void write_chunks(hid_t set, const unsigned char *bytes, size_t n, uint32_t mask)
+{
+    for (hsize_t row = 0; row < ROWS; row += 8) {
+        const hsize_t at[2] = {row, 0};
+        ck_assert_int_ge(H5Dwrite_chunk(set, H5P_DEFAULT, mask, at, n, bytes), 0);
+    }
+}
+
+START_TEST(filters_that_a_chunk_skipped)
+{
+    enum { CHUNK = 8 * COLS * 4 };
+    unsigned char values[CHUNK], deflated[2 * CHUNK];
+    fill_bytes(values, sizeof values);
+    for (uint32_t mask = 0; mask < 4; mask++) {
+        layout l = packed;
+        l.type = H5T_IEEE_F32LE;
+        hid_t file = new_file(), set = create(file, &l, NULL);
+        uLongf n = sizeof deflated;
+        ck_assert_int_eq(compress2(deflated, &n, values, sizeof values, 6), Z_OK);
+        write_chunks(set, mask & 2 ? values : deflated, mask & 2 ? sizeof values : n, mask);
+        H5Dclose(set);
+        H5Fclose(file);
+        compare(true);
+    }
+}
+END_TEST
+
+static sae_status read_whole(void)
+{
+    static float out[ELEMENTS];
+    saei_reader *reader;
+    saei_inflater *inflater;
+    ck_assert_int_eq(saei_reader_open(&reader, context, temp_path("a.h5"), &err), SAE_OK);
+    ck_assert_int_eq(saei_inflater_new(&inflater, context, BLOCK_MAX, &err), SAE_OK);
+    const saei_unpacking how = {inflater, SAEI_POOL_WORKERS};
+    sae_status status =
+        saei_reader_unpack_f32(out, reader, saei_reader_find(reader, "x"), 0, ROWS, &how, &err);
+    saei_inflater_free(inflater);
+    saei_reader_free(reader);
+    return status;
+}
+
+/* A chunk that unpacks to too little, too much or nothing, in the middle of good ones. */
+START_TEST(damaged_chunks_are_named)
+{
+    enum { CHUNK = 8 * COLS * 4, BOMB = 1 << 20 };
+    unsigned char good[2 * CHUNK], *bomb = calloc(BOMB, 1), *bad = calloc(BOMB, 1);
+    uLongf n_good = sizeof good;
+    ck_assert_int_eq(compress2(good, &n_good, bomb, CHUNK, 6), Z_OK);
+    for (int damage = 0; damage < 6; damage++) {
+        layout l = packed;
+        l.type = H5T_IEEE_F32LE;
+        hid_t file = new_file(), set = create(file, &l, NULL);
+        write_chunks(set, good, n_good, 0);
+        const hsize_t at[2] = {24, 0};
+        uLongf n = BOMB;
+        uint32_t mask = 0;
+        size_t plain = damage == 0 ? CHUNK - 1 : damage == 1 ? CHUNK + 1 : damage == 2 ? BOMB : CHUNK;
+        ck_assert_int_eq(compress2(bad, &n, bomb, plain, 6), Z_OK);
+        if (damage == 3)
+            n -= 2; /* cut */
+        if (damage == 4)
+            bad[n - 1] ^= 1; /* checksum */
+        if (damage == 5) {
+            mask = 2; /* says that it is not deflated */
+            n = CHUNK - 4;
+        }
+        ck_assert_int_ge(H5Dwrite_chunk(set, H5P_DEFAULT, mask, at, n, bad), 0);
+        H5Dclose(set);
+        H5Fclose(file);
+        ck_assert_int_eq(read_whole(), SAE_E_FORMAT);
+        ck_assert_msg(strstr(err.text, "a.h5") != NULL && strstr(err.text, "entry 24") != NULL, "%s",
+                      err.text);
+    }
+    free(bomb);
+    free(bad);
+}
+END_TEST
+
+START_TEST(large_chunks_are_left_to_libhdf5)
+{
+    saei_inflater *inflater;
+    ck_assert_int_eq(saei_inflater_new(&inflater, context, sae_context_memory_limit(context) / 16, &err),
+                     SAE_OK);
+    ck_assert_ptr_null(inflater);
+    ck_assert_int_eq(saei_inflater_new(&inflater, context, 0, &err), SAE_OK);
+    ck_assert_ptr_null(inflater);
+    ck_assert_uint_eq(sae_context_memory_used(context), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("hdf5_chunks");
+    TCase *tests = tcase_create("hdf5_chunks");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, any_type_chunk_and_filter);
+    tcase_add_test(tests, chunks_never_written_hold_the_fill_value);
+    tcase_add_test(tests, filters_that_a_chunk_skipped);
+    tcase_add_test(tests, damaged_chunks_are_named);
+    tcase_add_test(tests, large_chunks_are_left_to_libhdf5);
+    suite_add_tcase(suite, tests);
+    return run_suite(suite);
+}
