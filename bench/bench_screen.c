@@ -20,8 +20,7 @@ static void encode_tile(void *arg, size_t tile, unsigned worker)
     const bench_path *path = arg;
     const bench_screen *s = path->screen;
     size_t first = tile * SAEI_TILE_ROWS, left = s->size.rows - first;
-    saei_encode_tile(s->codes, &path->encoder, s->rows, first,
-                     left < SAEI_TILE_ROWS ? left : SAEI_TILE_ROWS,
+    saei_encode_tile(s->codes, &path->encoder, s->rows, first, left < SAEI_TILE_ROWS ? left : SAEI_TILE_ROWS,
                      path->scratch + worker * path->scratch_length, NULL);
 }
 
