@@ -24,7 +24,7 @@ SAE_API const char *sae_architecture_name(sae_architecture architecture);
 
 /* The penalty of architectures without a k; λ is sparsity_coefficient. */
 typedef enum sae_sparsity {
-    SAE_SPARSITY_AUTO = 0,         /* L1_DECODER_NORM for ReLU and gated, STEP for JumpReLU */
+    SAE_SPARSITY_AUTO = 0,         /* L1_DECODER_NORM for ReLU and gated, TARGET_L0 for JumpReLU */
     SAE_SPARSITY_L1,               /* λ Σ f */
     SAE_SPARSITY_L1_DECODER_NORM,  /* λ Σ f ‖w_dec‖ */
     SAE_SPARSITY_STEP,             /* λ L0 */
@@ -99,8 +99,8 @@ typedef struct sae_train_options {
     double sparsity_warmup;      /* fraction of the steps over which λ rises from 0; negative: of the architecture */
     double k_start;              /* k starts this many times larger and falls linearly … */
     double k_anneal;             /* … over this fraction of the steps; 0: k is constant */
-    double bandwidth;            /* ε of JumpReLU; 0: 0.05 √(variance of a scaled coordinate), see docs/METHODS.md */
-    double threshold_start;      /* JumpReLU's θ at first; negative: ε / 5 */
+    double bandwidth;            /* ε of JumpReLU, in scaled units; 0: 1e-3 */
+    double threshold_start;      /* JumpReLU's θ at first, in scaled units; negative: 1e-3 */
     double p_start, p_end;       /* p-anneal: the fraction of the steps where p begins to fall; where it ends */
     size_t p_updates;            /* in so many equal steps */
     size_t n_groups;             /* Matryoshka; 0: 1/32, 1/16, 1/8, 1/4, 17/32 of the latents */
@@ -115,8 +115,8 @@ typedef struct sae_train_options {
     bool free_decoder;     /* decoder rows are not held at unit length */
     double decoder_norm;   /* length of the decoder rows at first; 1 unless free_decoder */
 
-    size_t aux_k;          /* dead latents that model the residual, per row; 0: none; SIZE_MAX: d / 2 with a k, else
-                              none */
+    size_t aux_k;          /* dead latents that model the residual, per row; 0: none; SIZE_MAX: d / 2, 512 at
+                              most, with a k, else none */
     double aux_coefficient;
     sae_aux_style aux_style;
     uint64_t dead_after;   /* a latent is dead when it has not fired for so many rows; 0: from the data */

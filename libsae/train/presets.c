@@ -55,7 +55,7 @@ static void dictionary_learning(sae_train_options *o)
 }
 
 /* SAELens: rows by their mean norm, decoder rows of length 0.1 at first and free, biases 0, a constant rate
-   of 3e-4 and no clipping below 1. */
+   of 3e-4, the gradient clipped at 1. */
 static void saelens(sae_train_options *o)
 {
     forget(o);
@@ -95,7 +95,7 @@ static void dl_matryoshka(sae_train_options *o)
     o->architecture = SAE_ARCH_MATRYOSHKA;
 }
 
-/* StandardTrainer: λ on ‖f‖₁ beside unit rows, rate 1e-3, resampling instead of AuxK. */
+/* StandardTrainer: λ on ‖f‖₁ beside unit rows, rate 1e-3, no AuxK. */
 static void dl_relu(sae_train_options *o)
 {
     dictionary_learning(o);
