@@ -42,7 +42,7 @@ static const char *const penalties[] = {"auto", "l1", "l1-decoder-norm", "step",
 static const char *const scales[] = {"variance", "rms-norm", "mean-norm", "none", NULL};
 static const char *const b_dec_inits[] = {"geometric-median", "mean", "zero", NULL};
 static const char *const aux_styles[] = {"libsae", "dictionary_learning", "saelens", NULL};
-static const char *const threshold_rules[] = {"quantile", "ema", NULL};
+static const char *const threshold_rules[] = {"quantile", "ema", "ema-saelens", NULL};
 
 /* clang-format off */
 static const option architecture_options[] = {
@@ -80,7 +80,7 @@ static const option architecture_options[] = {
     {.name = "p-end", .type = OPTION_REAL, AT(options.p_end), .value = "X", .max = 1,
      .help = "p-anneal: where it ends"},
     {.name = "threshold-rule", .type = OPTION_CHOICE, AT(options.threshold_rule), .choices = threshold_rules,
-     .value = "quantile|ema",
+     .value = "quantile|ema|ema-saelens",
      .help = "BatchTopK: threshold of the model: exactly k on the held-out rows, or a running mean"},
     {0},
 };

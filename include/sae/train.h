@@ -53,7 +53,9 @@ typedef enum sae_b_dec_init {
 /* The threshold that takes the place of BatchTopK's choice in the model. */
 typedef enum sae_threshold_rule {
     SAE_THRESHOLD_QUANTILE = 0, /* k active latents a row over the held-out rows, exactly */
-    SAE_THRESHOLD_EMA           /* running mean of the least activation kept, weight 0.001 (dictionary_learning) */
+    SAE_THRESHOLD_EMA,          /* running mean of the least activation kept, weight 0.001, from the first value
+                                   after 1000 steps or half of them (dictionary_learning) */
+    SAE_THRESHOLD_EMA_SAELENS   /* the same with weight 0.01, from 0 at the first step */
 } sae_threshold_rule;
 
 enum { SAE_GROUPS_MAX = 16 };
@@ -113,7 +115,8 @@ typedef struct sae_train_options {
     bool blas_encoder;     /* pre-activations by BLAS rather than screened: slower, with the bits of this BLAS */
     bool raw_input;        /* b_dec is not subtracted at the input */
     bool free_decoder;     /* decoder rows are not held at unit length */
-    double decoder_norm;   /* length of the decoder rows at first; 1 unless free_decoder */
+    double decoder_norm;   /* length of encoder and decoder rows at first; the first step makes it 1 for the decoder
+                              unless free_decoder */
 
     size_t aux_k;          /* dead latents that model the residual, per row; 0: none; SIZE_MAX: d / 2 with a k, else
                               none */

@@ -177,7 +177,7 @@ static const char *wrong_choice(const sae_train_options *o)
         return "no such input_scale";
     if ((unsigned)o->b_dec_init > SAE_B_DEC_ZERO)
         return "no such b_dec_init";
-    return (unsigned)o->threshold_rule > SAE_THRESHOLD_EMA ? "no such threshold_rule" : NULL;
+    return (unsigned)o->threshold_rule > SAE_THRESHOLD_EMA_SAELENS ? "no such threshold_rule" : NULL;
 }
 
 static sae_status check_ranges(const sae_train_options *o, sae_error *err)

@@ -221,7 +221,7 @@ static sae_status init_weights(sae_trainer *t, const double *mean, sae_error *er
 {
     const sae_train_options *o = &t->options;
     saei_parameters *p = &t->parameters;
-    saei_parameters_init(p, o->seed, o->free_decoder ? o->decoder_norm : 1.0);
+    saei_parameters_init(p, o->seed, o->decoder_norm);
     if (o->architecture == SAE_ARCH_JUMPRELU)
         for (size_t j = 0; j < p->n_latents; j++)
             p->extra[0][j] = (float)o->threshold_start;

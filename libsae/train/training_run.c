@@ -65,18 +65,30 @@ static void keep_thresholds_positive(saei_parameters *p)
         p->extra[0][j] = p->extra[0][j] > 0.0f ? p->extra[0][j] : 0.0f;
 }
 
+/* Running means of the least activation that BatchTopK kept. */
+static void update_threshold(sae_trainer *t)
+{
+    const sae_train_options *o = &t->options;
+    double least = (double)t->objective.batch_floor;
+    uint64_t begin = o->steps / 2 < 1000 ? o->steps / 2 : 1000;
+    if (!(least > 0.0))
+        return;
+    if (o->threshold_rule == SAE_THRESHOLD_EMA_SAELENS)
+        t->threshold += 0.01 * (least - t->threshold);
+    else if (o->threshold_rule == SAE_THRESHOLD_EMA && t->step > begin)
+        t->threshold = t->threshold > 0.0 ? t->threshold + 0.001 * (least - t->threshold) : least;
+}
+
 /* What follows a change of the weights. */
 static void finish_step(sae_trainer *t, const saei_penalty *penalty)
 {
     const sae_train_options *o = &t->options;
-    const double weight = 0.001;
     if (o->architecture == SAE_ARCH_JUMPRELU)
         keep_thresholds_positive(&t->parameters);
     if (penalty->p_next != penalty->p)
         t->anneal *= saei_objective_p_ratio(&t->objective);
-    double least = (double)t->objective.batch_floor;
-    if (t->bins != NULL && o->threshold_rule == SAE_THRESHOLD_EMA && least > 0.0)
-        t->threshold = t->threshold > 0.0 ? t->threshold + weight * (least - t->threshold) : least;
+    if (t->bins != NULL)
+        update_threshold(t);
 }
 
 /* Learns from the batch that lies in the objective. */
