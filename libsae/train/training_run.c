@@ -145,9 +145,24 @@ static sae_status check_set(sae_trainer *const *trainers, size_t n, sae_error *e
     return SAE_OK;
 }
 
+/* A checkpoint holds no held-out figures: those of a run that had ended are measured again. */
+static sae_status measure_ended(sae_trainer *const *trainers, size_t n, sae_error *err)
+{
+    sae_status status = SAE_OK;
+    for (size_t i = 0; status == SAE_OK && i < n; i++) {
+        sae_trainer *t = trainers[i];
+        bool ended = exhausted(t) || t->step == t->options.steps;
+        if (ended && t->metrics.heldout.rows == 0)
+            status = saei_trainer_measure(t, err);
+    }
+    return status;
+}
+
 sae_status sae_trainer_run_many(sae_trainer *const *trainers, size_t n, sae_error *err)
 {
     sae_status status = check_set(trainers, n, err);
+    if (status == SAE_OK)
+        status = measure_ended(trainers, n, err);
     if (status != SAE_OK)
         return status;
     double due = seconds_now() + trainers[0]->options.checkpoint_seconds;

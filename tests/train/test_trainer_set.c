@@ -292,6 +292,27 @@ START_TEST(one_without_gain_leaves)
 }
 END_TEST
 
+START_TEST(checkpoint_of_the_end_gives_the_same_models)
+{
+    set s;
+    sae_error err;
+    sae_model *expected[N];
+    set_begin(&s, 1, 0);
+    set_new(&s);
+    set_run(&s);
+    models_of(expected, &s);
+    for (size_t i = 0; i < N; i++)
+        ck_assert_int_eq(sae_trainer_save(s.trainers[i], s.paths[i], &err), SAE_OK);
+    set_free_trainers(&s);
+    set_load(&s, s.checkpoints);
+    set_run(&s);
+    assert_set_has(&s, expected);
+    set_free_trainers(&s);
+    free_models(expected);
+    run_free(&s.r);
+}
+END_TEST
+
 static void assert_refused(set *s, sae_status expected, const char *words)
 {
     sae_error err = {0};
@@ -356,6 +377,7 @@ int main(void)
     tcase_add_test(tests, those_behind_catch_up_in_little_memory);
     tcase_add_test(tests, one_that_diverges_is_named_and_costs_the_others_nothing);
     tcase_add_test(tests, one_without_gain_leaves);
+    tcase_add_test(tests, checkpoint_of_the_end_gives_the_same_models);
     tcase_add_test(tests, what_is_shared_must_agree);
     tcase_add_test(tests, memory_is_planned_for_all);
     suite_add_tcase(suite, tests);
