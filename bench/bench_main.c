@@ -10,18 +10,16 @@ static const struct {
     const char *name;
     void (*run)(const bench_settings *settings);
     bool only_when_named;
-} cases[] = {{"io", bench_io, false},
-             {"encode", bench_encode, false},
-             {"kernels", bench_kernels, false},
-              {"train", bench_train, false},
-             {"rank", bench_rank, false},
-             {"outofcore", bench_outofcore, true}};
+} cases[] = {{"io", bench_io, false},           {"encode", bench_encode, false},
+             {"kernels", bench_kernels, false}, {"train", bench_train, false},
+             {"rank", bench_rank, false},       {"outofcore", bench_outofcore, true}};
 
 enum { CASES = sizeof cases / sizeof cases[0] };
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: libsae_bench [--json] [--quick] [--full] [io|encode|kernels|train|rank|outofcore ...]\n");
+    fprintf(stderr,
+            "usage: libsae_bench [--json] [--quick] [--full] [io|encode|kernels|train|rank|outofcore ...]\n");
     return 2;
 }
 

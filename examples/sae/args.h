@@ -83,9 +83,9 @@ typedef struct command {
     size_t min_operands, max_operands;
     const char *operands_wanted; /* "a model and at least one dump" */
     size_t args_size;
-    void (*init)(void *args);                              /* the defaults; args are zero bytes before */
-    /* Other defaults by name, for the option --preset wherever it stands; NULL: the command has none. Returns 0, or
-       EXIT_USAGE after one line on stderr. */
+    void (*init)(void *args); /* the defaults; args are zero bytes before */
+    /* Other defaults by name, for the option --preset wherever it stands; NULL: the command has none. Returns
+       0, or EXIT_USAGE after one line on stderr. */
     int (*preset)(void *args, const char *name);
     int (*run)(struct session *session, const void *args); /* returns the exit status */
 } command;

@@ -26,7 +26,8 @@ typedef struct output_args {
 extern const option dump_options[];   /* of dump_args */
 extern const option output_options[]; /* of output_args, --output required */
 
-extern const command cmd_train, cmd_eval, cmd_encode, cmd_rank, cmd_top, cmd_info, cmd_steer, cmd_auroc, cmd_shuffle;
+extern const command cmd_train, cmd_eval, cmd_encode, cmd_rank, cmd_top, cmd_info, cmd_steer, cmd_auroc,
+    cmd_shuffle;
 
 sae_status open_dump(sae_dump **out, session *s, const char *const *paths, size_t n_paths,
                      const dump_args *args, sae_error *err);

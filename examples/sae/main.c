@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const command *const commands[] = {&cmd_train, &cmd_eval,   &cmd_rank,  &cmd_auroc,  &cmd_top,
+static const command *const commands[] = {&cmd_train,  &cmd_eval,  &cmd_rank,    &cmd_auroc, &cmd_top,
                                           &cmd_encode, &cmd_steer, &cmd_shuffle, &cmd_info};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Before each block: what the caller's allocator returned, and the bytes to give back to the budget. */
 typedef struct block_header {
@@ -29,6 +30,17 @@ static void budget_return(sae_context *context, size_t bytes)
     atomic_fetch_sub_explicit(&context->used, bytes, memory_order_relaxed);
 }
 
+/* Kernels read rows of large matrices in any order: with small pages each row is a miss of the page tables.
+   Where the system has no large ones to give, nothing changes. */
+static void ask_for_huge_pages(char *block, size_t bytes)
+{
+    const uintptr_t huge = (uintptr_t)2 << 20;
+    uintptr_t first = ((uintptr_t)block + huge - 1) / huge * huge,
+              end = ((uintptr_t)block + bytes) / huge * huge;
+    if (end > first + huge)
+        madvise((void *)first, end - first, MADV_HUGEPAGE);
+}
+
 sae_status saei_alloc(void *out, sae_context *context, size_t count, size_t size, sae_error *err)
 {
     void *nothing = NULL;
@@ -51,6 +63,7 @@ sae_status saei_alloc(void *out, sae_context *context, size_t count, size_t size
     char *block = base + sizeof(block_header) + (ALIGNMENT - first % ALIGNMENT) % ALIGNMENT;
     block_header header = {base, bytes};
     memcpy(block - sizeof header, &header, sizeof header);
+    ask_for_huge_pages(block, wanted);
     memset(block, 0, wanted);
     memcpy(out, &block, sizeof block);
     return SAE_OK;

@@ -15,10 +15,14 @@ double saei_row_norm2(const float *a, size_t d);
 /* y += a x */
 void saei_row_axpy(float *y, float a, const float *x, size_t d);
 
-/* out [d] += Σ_i weight_i · (row `row_i` of base), rows `stride` floats apart; for each element the terms are added
-   in the order of i. */
+/* out [d] += Σ_i weight_i · (row `row_i` of base), rows `stride` floats apart; for each element the terms are
+   added in the order of i. */
 void saei_rows_combine(float *out, const float *base, size_t stride, const uint32_t *row, const float *weight,
                        size_t n, size_t d);
+
+/* out_i = saei_row_dot(a, row `row_i` of base, d), to the bit */
+void saei_rows_dot(float *out, const float *a, const float *base, size_t stride, const uint32_t *row,
+                   size_t n, size_t d);
 
 /* y = a x − c; y may be x */
 void saei_row_scale_shift(float *y, float a, const float *x, const float *c, size_t d);

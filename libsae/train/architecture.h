@@ -24,7 +24,7 @@ typedef struct saei_penalty {
 /* What an entry needs to know of its latent. */
 typedef struct saei_latent {
     float b_enc, extra[SAEI_EXTRAS_MAX];
-    float decoder_norm; /* ‖w_dec‖ */
+    float decoder_norm; /* ‖w_dec‖, where the penalty uses it */
 } saei_latent;
 
 /* Entries of one latent. For a gated SAE the reconstruction from relu(π) has a weight and a gradient of its

@@ -105,7 +105,7 @@ static void backward_task(void *arg, size_t slice, unsigned worker)
         *sums = (saei_latent_sums){0};
         if (entries.n == 0)
             continue;
-        saei_latent latent = saei_objective_latent(o, job->p, j);
+        saei_latent latent = saei_objective_latent(job, j);
         o->settings.architecture->backward(&entries, sums, &latent, job->penalty);
         weigh_values(&entries, job->e_scale);
         saei_row_axpy(b_dec, (float)-sums->pre, job->p->W_enc + j * d, d);

@@ -123,7 +123,7 @@ static void backward_block(const saei_objective_job *job, const block *b)
     for (size_t j = 0; j < b->n; j++) {
         saei_latent_entries entries = {B, b->value + j * B, b->g + j * B, b->gate_value + j * B,
                                        b->gate_g + j * B};
-        saei_latent latent = saei_objective_latent(o, job->p, b->first + j);
+        saei_latent latent = saei_objective_latent(job, b->first + j);
         saei_latent_sums *sums = &o->latent_sums[b->first + j];
         *sums = (saei_latent_sums){0};
         o->settings.architecture->backward(&entries, sums, &latent, job->penalty);

@@ -133,12 +133,20 @@ static float row_norm(const float *x, size_t d)
     return (float)sqrt(saei_row_norm2(x, d));
 }
 
-saei_latent saei_objective_latent(const saei_objective *o, const saei_parameters *p, size_t j)
+static bool uses_decoder_norm(const saei_penalty *penalty)
 {
+    return penalty->kind == SAE_SPARSITY_L1_DECODER_NORM || penalty->kind == SAE_SPARSITY_TANH;
+}
+
+saei_latent saei_objective_latent(const saei_objective_job *job, size_t j)
+{
+    const saei_objective *o = job->o;
+    const saei_parameters *p = job->p;
     saei_latent latent = {.b_enc = p->b_enc[j]};
     for (size_t i = 0; i < p->n_extra; i++)
         latent.extra[i] = p->extra[i][j];
-    latent.decoder_norm = row_norm(p->W_dec + j * o->settings.d, o->settings.d);
+    if (uses_decoder_norm(job->penalty))
+        latent.decoder_norm = row_norm(p->W_dec + j * o->settings.d, o->settings.d);
     return latent;
 }
 
@@ -212,19 +220,29 @@ static void decode_row(const saei_objective_job *job, size_t r)
         saei_rows_combine(o->e_gate + r * d, p->W_dec, d, latent, o->g_gate + at, n, d);
 }
 
+static void scaled_dots(float *g, float scale, const float *e, const saei_objective_job *job,
+                        const uint32_t *latent, size_t n)
+{
+    size_t d = job->o->settings.d;
+    saei_rows_dot(g, e, job->p->W_dec, d, latent, n, d);
+    for (size_t i = 0; i < n; i++)
+        g[i] *= scale;
+}
+
 /* ∂R/∂f while the decoder's rows are still in cache. */
 static void gradient_of_row(const saei_objective_job *job, size_t r)
 {
     const saei_objective *o = job->o;
-    size_t d = o->settings.d, at = r * o->slots, group = 0;
-    for (size_t i = at; i < at + o->codes.count[r]; i++) {
-        const float *w = job->p->W_dec + (size_t)o->codes.latent[i] * d;
-        while (o->codes.latent[i] >= o->settings.group_end[group])
-            group++;
-        o->g[i] = job->e_scale * saei_row_dot(saei_residual(o, r, group), w, d);
-        if (o->e_gate != NULL)
-            o->g_gate[i] = job->e_scale * saei_row_dot(o->e_gate + r * d, w, d);
+    size_t at = r * o->slots, n = o->codes.count[r], done = 0;
+    const uint32_t *latent = o->codes.latent + at;
+    for (size_t g = 0; g < o->settings.n_groups; g++) {
+        size_t from = done;
+        while (done < n && latent[done] < o->settings.group_end[g])
+            done++;
+        scaled_dots(o->g + at + from, job->e_scale, saei_residual(o, r, g), job, latent + from, done - from);
     }
+    if (o->e_gate != NULL)
+        scaled_dots(o->g_gate + at, job->e_scale, o->e_gate + r * o->settings.d, job, latent, n);
 }
 
 static void residual_task(void *arg, size_t tile, unsigned worker)

@@ -59,7 +59,8 @@ static inline float *saei_residual(const saei_objective *o, size_t r, size_t gro
     return o->e + (r * o->settings.n_groups + group) * o->settings.d;
 }
 
-saei_latent saei_objective_latent(const saei_objective *o, const saei_parameters *p, size_t j);
+/* decoder_norm is 0 where the penalty does not use it. */
+saei_latent saei_objective_latent(const saei_objective_job *job, size_t j);
 
 /* Constants of the row's residuals before anything is decoded: s x − b_dec. */
 void saei_objective_start_row(const saei_objective_job *job, size_t r);

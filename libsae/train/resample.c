@@ -54,7 +54,7 @@ static void clear_moments(sae_trainer *t, size_t j)
     }
 }
 
-/* Points latent j at row x [d], which is centred. */
+/* Points latent j at row x [d] as the encoder sees it: centred, unless the input is raw. */
 static void point_at(sae_trainer *t, size_t j, const float *x, double encoder_norm)
 {
     saei_parameters *p = &t->parameters;

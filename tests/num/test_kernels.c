@@ -41,6 +41,34 @@ START_TEST(row_kernels_are_exact_on_integers)
 }
 END_TEST
 
+START_TEST(kernels_on_several_rows_equal_those_on_one)
+{
+    enum { N = 11, STRIDE = 90, BASE = 20 };
+    saei_rng rng = saei_rng_new(2, SAEI_STREAM_INIT, 0);
+    float base[BASE * STRIDE], x[STRIDE], weight[N];
+    uint32_t row[N];
+    for (size_t i = 0; i < BASE * STRIDE; i++)
+        base[i] = (float)saei_rng_normal(&rng);
+    for (size_t i = 0; i < STRIDE; i++)
+        x[i] = (float)saei_rng_normal(&rng);
+    for (size_t i = 0; i < N; i++) {
+        weight[i] = (float)saei_rng_normal(&rng);
+        row[i] = (uint32_t)saei_rng_below(&rng, BASE);
+    }
+    for (size_t d = 1; d <= 85; d += 7)
+        for (size_t n = 0; n <= N; n++) {
+            float dots[N], sum[STRIDE] = {0}, expected[STRIDE] = {0};
+            saei_rows_dot(dots, x, base, STRIDE, row, n, d);
+            saei_rows_combine(sum, base, STRIDE, row, weight, n, d);
+            for (size_t i = 0; i < n; i++) {
+                ck_assert(dots[i] == saei_row_dot(x, base + row[i] * STRIDE, d));
+                saei_row_axpy(expected, weight[i], base + row[i] * STRIDE, d);
+            }
+            ck_assert_int_eq(memcmp(sum, expected, sizeof sum), 0);
+        }
+}
+END_TEST
+
 /* Naive: how many beat entry i. */
 static bool selected(const float *scores, size_t n, size_t k, float floor, size_t i)
 {
@@ -212,6 +240,7 @@ int main(void)
     Suite *suite = suite_create("kernels");
     TCase *tests = tcase_create("kernels");
     tcase_add_test(tests, row_kernels_are_exact_on_integers);
+    tcase_add_test(tests, kernels_on_several_rows_equal_those_on_one);
     tcase_add_test(tests, topk_equals_naive_with_ties);
     tcase_add_test(tests, topk_never_takes_nan);
     tcase_add_test(tests, encoder_equals_naive_on_integers);

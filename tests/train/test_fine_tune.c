@@ -11,7 +11,8 @@ static run run_of(sae_architecture architecture)
 {
     run r = run_new(2);
     r.options.architecture = architecture;
-    r.options.steps = 60;
+    r.options.batch_rows = 300;
+    r.options.steps = r.options.heldout_every = 60;
     r.options.heldout = 0.0;
     r.options.sparsity_coefficient = 0.0;
     r.options.raw_input = architecture % 2 == 1;
@@ -61,7 +62,7 @@ START_TEST(k_of_a_topk_model_is_taken_over)
 {
     run r = run_of(SAE_ARCH_TOPK);
     double fvu;
-    r.options.steps = 2;
+    r.options.steps = r.options.heldout_every = 2;
     sae_model *model = trained(&r, &fvu);
     r.options.start = model;
     r.options.k = 0;
@@ -86,7 +87,7 @@ START_TEST(what_does_not_fit_is_refused)
 {
     run r = run_of(SAE_ARCH_TOPK);
     double fvu;
-    r.options.steps = 2;
+    r.options.steps = r.options.heldout_every = 2;
     sae_model *model = trained(&r, &fvu);
     r.options.start = model;
     r.options.n_latents = 65;
