@@ -69,23 +69,31 @@ for name in F16-s4 F16-s5 F32-s4 F32-s5; do
     absent "cut-$name.ckpt" "cut-$name.ckpt.prev"
 done
 
-# Killed at each call that changes a file: between two checkpoints, between two models.
-few='--latents 16,32 -k 2 --batch 128 --checkpoint-seconds 0 --steps 30 --quiet'
-expect 0 "$sae" train mix.npy -o whole $few
-calls=0
-died=137
-while [ "$died" -eq 137 ] && [ "$calls" -lt 300 ]; do
-    calls=$((calls + 1))
-    DIE_AT=$calls LD_PRELOAD=$die_at "$sae" train mix.npy -o killed $few >out.txt 2>err.txt
-    died=$?
-    expect 0 "$sae" train mix.npy -o killed $few --resume
-    what="killed at call $calls"
-    for name in F16 F32; do
-        same "killed-$name" "whole-$name"
-        rm -f "killed-$name" "killed-$name.ckpt" "killed-$name.ckpt.prev"
-    done
-done 2>killed.txt
-[ "$died" -eq 0 ] || complain "exit $died at call $calls"
-[ "$calls" -ge 20 ] || complain "only $calls calls change files"
-echo "$((calls - 1)) calls killed at"
+# kill_at_each_call NAMES OPTIONS...: the set ends, resumed, in the models of an undisturbed run.
+kill_at_each_call() {
+    names=$1
+    shift
+    expect 0 "$sae" train mix.npy -o whole "$@" --force
+    calls=0
+    died=137
+    while [ "$died" -eq 137 ] && [ "$calls" -lt 300 ]; do
+        calls=$((calls + 1))
+        DIE_AT=$calls LD_PRELOAD=$die_at "$sae" train mix.npy -o killed "$@" >out.txt 2>err.txt
+        died=$?
+        expect 0 "$sae" train mix.npy -o killed "$@" --resume
+        what="killed at call $calls: $*"
+        for name in $names; do
+            same "killed-$name" "whole-$name"
+            rm -f "killed-$name" "killed-$name.ckpt" "killed-$name.ckpt.prev"
+        done
+    done 2>killed.txt
+    [ "$died" -eq 0 ] || complain "exit $died at call $calls"
+    [ "$calls" -ge 20 ] || complain "only $calls calls change files"
+    echo "$((calls - 1)) calls killed at"
+}
+
+# Between two checkpoints.
+kill_at_each_call 'F16 F32' --latents 16,32 -k 2 --batch 128 --checkpoint-seconds 0 --steps 30 --quiet
+# Between two models, where the second would choose another batch if it were alone.
+kill_at_each_call 'F16 F4100' --latents 16,4100 -k 2 --checkpoint-seconds 1e9 --steps 3 --quiet
 finish
