@@ -9,6 +9,7 @@ void sae_train_options_init(sae_train_options *options)
 {
     *options = (sae_train_options){
         .size = sizeof *options,
+        .data_seed = UINT64_MAX,
         .warmup = 0.03,
         .decay_start = 0.2,
         .sparsity_coefficient = -1.0,
@@ -177,7 +178,7 @@ static const char *wrong_choice(const sae_train_options *o)
         return "no such input_scale";
     if ((unsigned)o->b_dec_init > SAE_B_DEC_ZERO)
         return "no such b_dec_init";
-    return (unsigned)o->threshold_rule > SAE_THRESHOLD_EMA ? "no such threshold_rule" : NULL;
+    return (unsigned)o->threshold_rule > SAE_THRESHOLD_EMA_SAELENS ? "no such threshold_rule" : NULL;
 }
 
 static sae_status check_ranges(const sae_train_options *o, sae_error *err)
@@ -222,6 +223,8 @@ static sae_status check_ranges(const sae_train_options *o, sae_error *err)
 
 sae_status saei_train_options_choose(sae_train_options *o, size_t d, uint64_t rows, sae_error *err)
 {
+    if (o->data_seed == UINT64_MAX)
+        o->data_seed = o->seed;
     if (o->n_latents == 0)
         o->n_latents = choose_latents(d, rows);
     if (o->k == 0)

@@ -73,7 +73,7 @@ static void saelens(sae_train_options *o)
     o->aux_k = SIZE_MAX;
     o->aux_style = SAE_AUX_SAELENS;
     o->aux_coefficient = 1.0;
-    o->threshold_rule = SAE_THRESHOLD_EMA;
+    o->threshold_rule = SAE_THRESHOLD_EMA_SAELENS;
     o->group_mean = false;
 }
 
@@ -106,6 +106,8 @@ static void dl_relu(sae_train_options *o)
     o->learning_rate = 1e-3;
     o->clip = 0.0;
     o->aux_k = 0;
+    o->decoder_norm = 0.1;
+    o->b_dec_init = SAE_B_DEC_ZERO;
 }
 
 static void dl_p_anneal(sae_train_options *o)
@@ -120,6 +122,7 @@ static void dl_gated(sae_train_options *o)
     dl_relu(o);
     o->architecture = SAE_ARCH_GATED;
     o->detached_gate = true;
+    o->decoder_norm = 1.0;
     o->learning_rate = 5e-5;
     o->beta1 = 0.0;
 }

@@ -50,7 +50,8 @@ static double value_at(uint32_t upper, uint32_t lower)
     return (double)value;
 }
 
-/* Between the value in this bin and the next larger one, where no rounding of the model brings one over it. */
+/* Between the value in this bin and the next larger one, where no rounding of the model brings one over it.
+ */
 static double threshold_above(const uint32_t *bins, uint32_t upper, uint32_t lower)
 {
     uint32_t next = lower + 1;
