@@ -52,7 +52,8 @@ typedef enum sae_b_dec_init {
 
 /* The threshold that takes the place of BatchTopK's choice in the model. */
 typedef enum sae_threshold_rule {
-    SAE_THRESHOLD_QUANTILE = 0, /* k active latents a row over the held-out rows, exactly */
+    SAE_THRESHOLD_QUANTILE = 0, /* k active latents a row over the held-out rows, exactly; until they are measured,
+                                   or without any, a running mean of the least activation kept, weight 0.01 */
     SAE_THRESHOLD_EMA,          /* running mean of the least activation kept, weight 0.001, from the first value
                                    after 1000 steps or half of them (dictionary_learning) */
     SAE_THRESHOLD_EMA_SAELENS   /* the same with weight 0.01, from 0 at the first step */
@@ -116,8 +117,7 @@ typedef struct sae_train_options {
     bool blas_encoder;     /* pre-activations by BLAS rather than screened: slower, with the bits of this BLAS */
     bool raw_input;        /* b_dec is not subtracted at the input */
     bool free_decoder;     /* decoder rows are not held at unit length */
-    double decoder_norm;   /* length of encoder and decoder rows at first; the first step makes it 1 for the decoder
-                              unless free_decoder */
+    double start_norm;     /* length of the encoder rows at first, and of the rows of a free decoder */
 
     size_t aux_k;          /* dead latents that model the residual, per row; 0: none; SIZE_MAX: d / 2, 512 at
                               most, with a k, else none */

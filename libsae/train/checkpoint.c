@@ -78,7 +78,7 @@ static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
         {"raw_input", SAEI_BOOL, 0, &o->raw_input},
         {"blas_encoder", SAEI_BOOL, 0, &o->blas_encoder},
         {"free_decoder", SAEI_BOOL, 0, &o->free_decoder},
-        {"decoder_norm", SAEI_F64, 0, &o->decoder_norm},
+        {"start_norm", SAEI_F64, 0, &o->start_norm},
         {"aux_style", SAEI_U32, 0, &o->aux_style},
         {"resample_every", SAEI_U64, 0, &o->resample_every},
         {"threshold_rule", SAEI_U32, 0, &o->threshold_rule},

@@ -19,7 +19,7 @@ void sae_train_options_init(sae_train_options *options)
         .p_start = 0.2,
         .p_end = 0.2,
         .p_updates = 10,
-        .decoder_norm = 1.0,
+        .start_norm = 1.0,
         .beta1 = 0.9,
         .beta2 = 0.999,
         .epsilon = 1e-8,
@@ -212,8 +212,8 @@ static sae_status check_ranges(const sae_train_options *o, sae_error *err)
         wrong = "checkpoint_seconds must not be negative";
     else if (!(o->decay_to >= 0.0 && o->decay_to <= 1.0))
         wrong = "decay_to must be in [0, 1]";
-    else if (!(o->decoder_norm > 0.0 && isfinite(o->decoder_norm)))
-        wrong = "decoder_norm must be above 0";
+    else if (!(o->start_norm > 0.0 && isfinite(o->start_norm)))
+        wrong = "start_norm must be above 0";
     else if (!(o->spike >= 0.0))
         wrong = "spike must not be negative";
     else if ((wrong = wrong_groups(o)) == NULL)

@@ -59,7 +59,7 @@ static void point_at(sae_trainer *t, size_t j, const float *x, double encoder_no
 {
     saei_parameters *p = &t->parameters;
     double norm = sqrt(saei_row_norm2(x, p->d));
-    double decoder_norm = t->options.free_decoder ? t->options.decoder_norm : 1.0;
+    double decoder_norm = t->options.free_decoder ? t->options.start_norm : 1.0;
     if (!(norm > 0.0))
         return;
     for (size_t i = 0; i < p->d; i++) {

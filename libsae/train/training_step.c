@@ -74,6 +74,8 @@ static void update_threshold(sae_trainer *t)
         return;
     if (o->threshold_rule == SAE_THRESHOLD_EMA_SAELENS)
         t->threshold += 0.01 * (least - t->threshold);
+    else if (o->threshold_rule == SAE_THRESHOLD_QUANTILE && t->metrics.heldout.rows == 0)
+        t->threshold = t->threshold > 0.0 ? t->threshold + 0.01 * (least - t->threshold) : least;
     else if (o->threshold_rule == SAE_THRESHOLD_EMA && t->step > begin)
         t->threshold = t->threshold > 0.0 ? t->threshold + 0.001 * (least - t->threshold) : least;
 }
