@@ -149,7 +149,7 @@ static void assert_gradient(const saei_auxk *auxk, const batch *b, const expecte
 START_TEST(losses_and_gradients_equal_the_naive_ones)
 {
     batch *b = batch_new(dead_counts[(size_t)_i / 3]);
-    const saei_auxk_settings settings = {K, styles[_i % 3], coefficient};
+    const saei_auxk_settings settings = {K, styles[_i % 3], coefficient, 0};
     expected_aux *expected = expect(b, settings.style);
     saei_auxk auxk;
     ck_assert_int_eq(saei_auxk_new(&auxk, context, &settings, D, F, ROWS, NULL), SAE_OK);
@@ -175,7 +175,7 @@ static const saei_objective_settings peer_settings = {.architecture = &saei_topk
                                                       .group_end = {AUXK_LATENTS},
                                                       .group_weight = 1.0,
                                                       .unit_rows = true,
-                                                      .aux = {AUXK_K_AUX, SAE_AUX_LIBSAE, 1.0}};
+                                                      .aux = {AUXK_K_AUX, SAE_AUX_LIBSAE, 1.0, 0}};
 
 static void run_peer_case(objective_probe *probe, const saei_objective_settings *settings)
 {
