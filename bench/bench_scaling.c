@@ -2,6 +2,8 @@
    a token. */
 #include "bench_sae.h"
 
+#include "train/trainer.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -9,6 +11,9 @@ enum { THREADS = 2 };
 
 /* One step of warm-up: what is measured is how the time changes. */
 static const bench_size base = {768, 16384, 32, 4096, 1};
+
+/* Rounds are few: most lines differ from the next by a factor. */
+static const double seconds = 1.0;
 
 static void step(void *arg)
 {
@@ -23,11 +28,16 @@ static double time_step(const bench_settings *settings, const char *varied, benc
     char name[96];
     snprintf(name, sizeof name, "%s, d=%zu F=%zu k=%zu B=%zu", varied, size.d, size.n_latents, size.k,
              size.rows);
-    bench_work work = {.path = "step", .run = step, .arg = sae.trainer};
-    bench_job job = {name, threads, size.rows, NULL};
-    bench_run(settings, &job, &work, 1);
+    bench_gemm gemm = bench_gemm_new(size, threads, sae.rows, sae.trainer->parameters.W_enc);
+    bench_work works[] = {{.path = "sgemm", .run = bench_gemm_run, .arg = &gemm},
+                          {.path = "step", .run = step, .arg = sae.trainer}};
+    bench_job job = {name, threads, size.rows, "over_gemm"};
+    bench_settings shorter = *settings;
+    shorter.seconds = settings->quick ? 0.0 : seconds;
+    bench_run(&shorter, &job, works, sizeof works / sizeof works[0]);
+    bench_gemm_free(&gemm);
     bench_sae_free(&sae);
-    return work.ms;
+    return works[1].ms;
 }
 
 /* The least-squares slope of log y over log x. */
