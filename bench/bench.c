@@ -1,12 +1,14 @@
 #include "bench.h"
 
+#include "num/screen_kernel.h"
+
 #include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { ROUNDS_MAX = 101, WORKS_MAX = 10, SHORT_MS = 100 };
+enum { ROUNDS_MAX = 101, WORKS_MAX = 12, SHORT_MS = 100 };
 
 void bench_check(sae_status status, const sae_error *err)
 {
@@ -37,7 +39,7 @@ sae_context *bench_context(unsigned threads)
     return context;
 }
 
-static double now_ms(void)
+double bench_now_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -58,19 +60,22 @@ static double median(double *x, size_t n)
 
 static double time_run(const bench_work *work)
 {
-    double start = now_ms();
+    if (work->prepare != NULL)
+        work->prepare(work->arg);
+    double start = bench_now_ms();
     work->run(work->arg);
-    return now_ms() - start;
+    return bench_now_ms() - start;
 }
 
 /* A short run counts only when it follows another of the same work: caches and threads are then as they are
    in a loop of that work. */
-static void time_works(bench_work *works, size_t n, size_t rounds_min, double seconds)
+static void time_works(bench_work *works, size_t n, const bench_settings *settings)
 {
     static double ms[WORKS_MAX][ROUNDS_MAX];
     size_t rounds = 0;
-    double start = now_ms();
-    while (rounds < rounds_min || (rounds < ROUNDS_MAX && now_ms() - start < 1e3 * seconds)) {
+    double start = bench_now_ms();
+    while (rounds < settings->rounds ||
+           (rounds < ROUNDS_MAX && bench_now_ms() - start < 1e3 * settings->seconds)) {
         for (size_t i = 0; i < n; i++) {
             ms[i][rounds] = time_run(&works[i]);
             if (ms[i][rounds] < SHORT_MS)
@@ -82,30 +87,43 @@ static void time_works(bench_work *works, size_t n, size_t rounds_min, double se
         works[i].ms = median(ms[i], rounds);
 }
 
+/* A ratio that the line has always, and null where it was not measured. */
+static void print_ratio(const char *name, double ratio)
+{
+    if (ratio > 0.0)
+        printf(", \"%s\": %.4f", name, ratio);
+    else
+        printf(", \"%s\": null", name);
+}
+
 static void print_json(const bench_job *job, const bench_work *work, double reference_ms)
 {
+    double ratio = work->ms / reference_ms;
+    bool over_gemm = job->relation != NULL && strcmp(job->relation, "over_gemm") == 0;
     printf("{\"case\": \"%s\", \"path\": \"%s\", \"threads\": %u, \"rows\": %zu, \"ms\": %.4f, "
            "\"tokens_per_s\": %.0f",
            job->name, work->path, job->threads, job->rows, work->ms, 1e3 * (double)job->rows / work->ms);
-    if (job->relation != NULL)
-        printf(", \"%s\": %.4f", job->relation, work->ms / reference_ms);
-    if (job->relation == NULL || strcmp(job->relation, "over_gemm") != 0)
-        printf(", \"over_gemm\": null");
-    printf(", \"blas\": \"%s\"}\n", openblas_get_corename());
+    print_ratio("over_gemm", over_gemm ? ratio : 0.0);
+    print_ratio("rss_over_params", work->rss_over_params);
+    if (job->relation != NULL && !over_gemm)
+        print_ratio(job->relation, ratio);
+    printf(", \"blas\": \"%s\", \"screen\": \"%s\"}\n", openblas_get_corename(),
+           saei_screen_kernel_at(0)->name);
 }
 
 static void print_row(const bench_job *job, const bench_work *work, double reference_ms)
 {
-    printf("%-28s %-24s %7u %12.3f %14.0f", job->name, work->path, job->threads, work->ms,
+    printf("%-*s %-24s %7u %12.3f %14.0f", BENCH_NAME_WIDTH, job->name, work->path, job->threads, work->ms,
            1e3 * (double)job->rows / work->ms);
     if (job->relation != NULL)
         printf("   %-10s %8.3f", job->relation, work->ms / reference_ms);
+    if (work->rss_over_params > 0.0)
+        printf("   rss_over_params %.3f", work->rss_over_params);
     printf("\n");
 }
 
-void bench_run(const bench_settings *settings, const bench_job *job, bench_work *works, size_t n)
+void bench_print(const bench_settings *settings, const bench_job *job, const bench_work *works, size_t n)
 {
-    time_works(works, n, settings->quick ? 1 : 3, settings->seconds);
     for (size_t i = 0; i < n; i++) {
         if (settings->json)
             print_json(job, &works[i], works[0].ms);
@@ -113,4 +131,10 @@ void bench_run(const bench_settings *settings, const bench_job *job, bench_work 
             print_row(job, &works[i], works[0].ms);
     }
     fflush(stdout);
+}
+
+void bench_run(const bench_settings *settings, const bench_job *job, bench_work *works, size_t n)
+{
+    time_works(works, n, settings);
+    bench_print(settings, job, works, n);
 }

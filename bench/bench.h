@@ -6,16 +6,22 @@
 
 typedef struct bench_settings {
     bool json, quick, full;
-    double seconds;     /* timed at least so long per group of works */
+    double seconds;     /* timed at least so long per group of works … */
+    size_t rounds;      /* … and at least so often */
     const char *folder; /* empty, for files; removed afterwards */
 } bench_settings;
+
+/* Of the column of cases. */
+enum { BENCH_NAME_WIDTH = 45 };
 
 /* One way to do a job. Runs that change their state must be repeatable. */
 typedef struct bench_work {
     const char *path; /* what does it: "sgemm", "fp32", "hdf5 gzip" … */
     void (*run)(void *arg);
     void *arg;
-    double ms; /* median */
+    void (*prepare)(void *arg); /* before each run, not timed; may be NULL */
+    double ms;                  /* median */
+    double rss_over_params;     /* peak of the process over parameters and moments; 0: not measured */
 } bench_work;
 
 /* The job of a group of works; works[0] is what the others are compared with. */
@@ -29,8 +35,13 @@ typedef struct bench_job {
 /* Times the works in turn, again and again, and prints a line for each. */
 void bench_run(const bench_settings *settings, const bench_job *job, bench_work *works, size_t n);
 
+/* The lines alone, of works that were timed otherwise. */
+void bench_print(const bench_settings *settings, const bench_job *job, const bench_work *works, size_t n);
+
 /* Ends the program with a message unless status is SAE_OK. */
 void bench_check(sae_status status, const sae_error *err);
+
+double bench_now_ms(void);
 
 /* malloc that ends the program when it fails. */
 void *bench_alloc(size_t count, size_t size);
@@ -41,7 +52,15 @@ void bench_io(const bench_settings *settings);
 void bench_encode(const bench_settings *settings);
 void bench_kernels(const bench_settings *settings);
 void bench_train(const bench_settings *settings);
+void bench_memory(const bench_settings *settings);
+void bench_scaling(const bench_settings *settings);
+void bench_auxk(const bench_settings *settings);
 void bench_rank(const bench_settings *settings);
 void bench_outofcore(const bench_settings *settings);
+
+/* What `libsae_bench BENCH_MEMORY_CHILD i aux_k` does: trains at size i, and prints the milliseconds of a
+   step and the peak of memory over parameters and moments. */
+#define BENCH_MEMORY_CHILD "--memory-child"
+int bench_memory_child(size_t i, size_t aux_k);
 
 #endif

@@ -28,7 +28,8 @@ static void decode(void *arg)
 static void run_size(const bench_settings *settings, bench_size size, unsigned threads)
 {
     bench_sae sae = bench_sae_new(size, threads);
-    bench_gemm gemm = bench_gemm_new(&sae);
+    bench_sae_make_model(&sae);
+    bench_gemm gemm = bench_gemm_new(size, threads, sae.rows, sae_model_params(sae.model).W_enc);
     encode_arg arg = {.sae = &sae, .decoded = bench_alloc(size.rows * size.d, sizeof(float))};
     sae_error err;
     bench_check(sae_codes_new(&arg.codes, sae.context, &err), &err);

@@ -1,5 +1,7 @@
 #include "bench.h"
 
+#include "num/screen_kernel.h"
+
 #include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,23 +12,26 @@ static const struct {
     const char *name;
     void (*run)(const bench_settings *settings);
     bool only_when_named;
-} cases[] = {{"io", bench_io, false},           {"encode", bench_encode, false},
-             {"kernels", bench_kernels, false}, {"train", bench_train, false},
-             {"rank", bench_rank, false},       {"outofcore", bench_outofcore, true}};
+} cases[] = {
+    {"io", bench_io, false},          {"encode", bench_encode, false}, {"kernels", bench_kernels, false},
+    {"train", bench_train, false},    {"memory", bench_memory, false}, {"rank", bench_rank, false},
+    {"scaling", bench_scaling, true}, {"auxk", bench_auxk, true},      {"outofcore", bench_outofcore, true}};
 
 enum { CASES = sizeof cases / sizeof cases[0] };
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "usage: libsae_bench [--json] [--quick] [--full] [io|encode|kernels|train|rank|outofcore ...]\n");
+    fprintf(stderr, "usage: libsae_bench [--json] [--quick] [--full]\n"
+                    "                    [io|encode|kernels|train|memory|rank|scaling|auxk|outofcore ...]\n");
     return 2;
 }
 
 int main(int argc, char **argv)
 {
-    bench_settings settings = {.seconds = 1.5};
+    bench_settings settings = {.seconds = 1.5, .rounds = 3};
     bool wanted[CASES] = {false}, all = true;
+    if (argc == 4 && strcmp(argv[1], BENCH_MEMORY_CHILD) == 0)
+        return bench_memory_child(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
     for (int i = 1; i < argc; i++) {
         size_t which = 0;
         while (which < CASES && strcmp(argv[i], cases[which].name) != 0)
@@ -42,8 +47,10 @@ int main(int argc, char **argv)
         else
             wanted[which] = true, all = false;
     }
-    if (settings.quick)
+    if (settings.quick) {
         settings.seconds = 0.3;
+        settings.rounds = 1;
+    }
     const char *parent = getenv("TMPDIR");
     char folder[512];
     snprintf(folder, sizeof folder, "%s/libsae-bench-XXXXXX", parent != NULL ? parent : "/tmp");
@@ -53,8 +60,9 @@ int main(int argc, char **argv)
     }
     settings.folder = folder;
     if (!settings.json)
-        printf("libsae %s, OpenBLAS kernels %s\n%-28s %-24s %7s %12s %14s\n", sae_version(),
-               openblas_get_corename(), "case", "path", "threads", "ms", "tokens/s");
+        printf("libsae %s, OpenBLAS kernels %s, screening by %s\n%-*s %-24s %7s %12s %14s\n", sae_version(),
+               openblas_get_corename(), saei_screen_kernel_at(0)->name, BENCH_NAME_WIDTH, "case", "path",
+               "threads", "ms", "tokens/s");
     for (size_t i = 0; i < CASES; i++)
         if (all ? !cases[i].only_when_named : wanted[i])
             cases[i].run(&settings);

@@ -36,22 +36,6 @@ static int write_file(const char *path, const float *block, const scale *s)
     return fd;
 }
 
-static sae_trainer *new_trainer(const sae_dump *dump, const scale *s)
-{
-    sae_train_options options;
-    sae_train_options_init(&options);
-    options.n_latents = s->n_latents;
-    options.k = s->k;
-    options.batch_rows = s->batch_rows;
-    options.steps = 1000000;
-    options.heldout = 0.0;
-    options.dead_after = UINT64_MAX;
-    sae_trainer *trainer;
-    sae_error err;
-    bench_check(sae_trainer_new(&trainer, dump, NULL, &options, &err), &err);
-    return trainer;
-}
-
 typedef struct steps_arg {
     sae_trainer *trainer;
     uint64_t steps;
@@ -94,6 +78,7 @@ void bench_outofcore(const bench_settings *settings)
     sae_context *contexts[2] = {bench_context(2), limited_context(s->memory_limit)};
     sae_dump *dumps[2];
     sae_trainer *trainers[2];
+    bench_size size = {s->d, s->n_latents, s->k, s->batch_rows, 0};
     sae_view view = {block, BLOCK_ROWS, s->d, s->d};
     bench_check(sae_dump_from_rows(&dumps[0], contexts[0], view, &err), &err);
     int fd = write_file(path, block, s);
@@ -102,7 +87,7 @@ void bench_outofcore(const bench_settings *settings)
     const char *opened_path = opened;
     bench_check(sae_dump_open(&dumps[1], contexts[1], &opened_path, 1, NULL, &err), &err);
     for (int i = 0; i < 2; i++)
-        trainers[i] = new_trainer(dumps[i], s);
+        trainers[i] = bench_trainer_new(dumps[i], size, BENCH_AUX_K);
     steps_arg args[] = {{trainers[0], s->steps, -1}, {trainers[1], s->steps, fd}};
     bench_work works[] = {{.path = "memory", .run = run_steps, .arg = &args[0]},
                           {.path = "file", .run = run_steps, .arg = &args[1]}};

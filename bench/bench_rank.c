@@ -53,6 +53,7 @@ static sae_dump *new_side(const bench_sae *sae, float *rows, int side)
 static void run_threads(const bench_settings *settings, unsigned threads)
 {
     bench_sae sae = bench_sae_new(bench_size_at(settings, 0), threads);
+    bench_sae_make_model(&sae);
     float *rows = bench_alloc(SIDES * PROMPTS * PROMPT_ROWS * sae.size.d, sizeof *rows);
     sae_dump *sides[SIDES];
     for (int side = 0; side < SIDES; side++)

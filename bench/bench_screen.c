@@ -129,8 +129,7 @@ static size_t add_paths(bench_path *paths, bench_work *works, char names[][32], 
 static void run_size(const bench_settings *settings, bench_size size, unsigned threads)
 {
     bench_screen s = bench_screen_new(size, threads);
-    bench_gemm gemm = {size, threads, s.rows, s.W_enc,
-                       bench_alloc(size.rows * size.n_latents, sizeof(float))};
+    bench_gemm gemm = bench_gemm_new(size, threads, s.rows, s.W_enc);
     bench_path paths[PATHS_MAX];
     bench_work works[PATHS_MAX + 2] = {{.path = "sgemm", .run = bench_gemm_run, .arg = &gemm}};
     char name[64], names[PATHS_MAX][32];

@@ -31,9 +31,9 @@ static size_t tiles_of(size_t rows)
     return (rows + SAEI_TILE_ROWS - 1) / SAEI_TILE_ROWS;
 }
 
-static size_t few_of(size_t n_latents)
+static size_t few_of(const saei_auxk_settings *settings, size_t n_latents)
 {
-    return min_size(n_latents, SAEI_AUXK_FEW);
+    return min_size(n_latents, settings->few != 0 ? settings->few : SAEI_AUXK_FEW);
 }
 
 /* Encoder scores and the codes of a tile as a dense matrix. */
@@ -44,15 +44,10 @@ static size_t encoder_floats(size_t d, size_t n_latents, size_t k)
     return dense > screened ? dense : screened;
 }
 
-static size_t tile_floats(size_t d, size_t n_latents, size_t k)
+static size_t tile_floats(const saei_auxk_settings *settings, size_t d, size_t n_latents)
 {
-    size_t scores = encoder_floats(d, n_latents, k);
-    return saei_add(scores, SAEI_TILE_ROWS * few_of(n_latents));
-}
-
-static size_t blocks_of(size_t n_latents)
-{
-    return (few_of(n_latents) + BLOCK - 1) / BLOCK;
+    size_t scores = encoder_floats(d, n_latents, min_size(settings->k, n_latents));
+    return saei_add(scores, saei_mul(SAEI_TILE_ROWS, few_of(settings, n_latents)));
 }
 
 sae_status saei_auxk_new(saei_auxk *out, sae_context *context, const saei_auxk_settings *settings, size_t d,
@@ -61,8 +56,9 @@ sae_status saei_auxk_new(saei_auxk *out, sae_context *context, const saei_auxk_s
     saei_auxk a = {.context = context, .settings = *settings, .d = d, .n_latents = n_latents};
     a.batch_rows = batch_rows;
     a.settings.k = min_size(settings->k, n_latents);
-    size_t k = a.settings.k, few = few_of(n_latents), threads = sae_context_threads(context);
-    size_t tiles = tiles_of(batch_rows), blocks = blocks_of(n_latents);
+    a.settings.few = few_of(settings, n_latents);
+    size_t k = a.settings.k, few = a.settings.few, threads = sae_context_threads(context);
+    size_t tiles = tiles_of(batch_rows), blocks = (few + BLOCK - 1) / BLOCK;
     if (k == 0) {
         *out = a;
         return SAE_OK;
@@ -75,7 +71,8 @@ sae_status saei_auxk_new(saei_auxk *out, sae_context *context, const saei_auxk_s
         {&a.place, n_latents, sizeof(uint32_t)},
         {&a.residual, saei_mul(batch_rows, d), sizeof(float)},
         {&a.tile_sums, saei_mul(tiles, d + 1), sizeof(double)},
-        {&a.tile_floats, saei_mul(tile_floats(d, n_latents, k), min_size(threads, tiles)), sizeof(float)},
+        {&a.tile_floats, saei_mul(tile_floats(&a.settings, d, n_latents), min_size(threads, tiles)),
+         sizeof(float)},
         {&a.block_floats, saei_mul(saei_mul(BLOCK, batch_rows), min_size(threads, blocks)), sizeof(float)},
         {&a.W_enc, saei_mul(few, d), sizeof(float)},
         {&a.W_dec, saei_mul(few, d), sizeof(float)},
@@ -118,13 +115,14 @@ void saei_auxk_free(saei_auxk *a)
 
 size_t saei_auxk_bytes(const saei_auxk_settings *settings, size_t d, size_t n_latents, size_t batch_rows)
 {
-    size_t k = min_size(settings->k, n_latents), few = few_of(n_latents), tiles = tiles_of(batch_rows);
+    size_t k = min_size(settings->k, n_latents), few = few_of(settings, n_latents),
+           tiles = tiles_of(batch_rows);
     if (k == 0)
         return 0;
     size_t floats = saei_mul(batch_rows, saei_add(d, saei_add(few, saei_mul(6, k))));
     floats = saei_add(floats, saei_mul(few, saei_mul(4, d) + 2));
-    floats =
-        saei_add(floats, saei_add(saei_mul(tile_floats(d, n_latents, k), tiles), saei_mul(few, batch_rows)));
+    floats = saei_add(
+        floats, saei_add(saei_mul(tile_floats(settings, d, n_latents), tiles), saei_mul(few, batch_rows)));
     return saei_add(saei_mul(sizeof(float), floats),
                     saei_add(saei_mul(n_latents, 24), saei_mul(tiles, saei_mul(8, d + 1))));
 }
@@ -145,7 +143,7 @@ void saei_auxk_set_dead(saei_auxk *a, const uint64_t *silent, uint64_t dead_afte
 
 static bool few(const saei_auxk *a)
 {
-    return a->n_dead <= SAEI_AUXK_FEW;
+    return a->n_dead <= a->settings.few;
 }
 
 static void sum_tile(void *arg, size_t tile, unsigned worker)
@@ -259,7 +257,7 @@ static void forward_tile(void *arg, size_t tile, unsigned worker)
     const auxk_job *job = arg;
     saei_auxk *a = job->auxk;
     size_t first = tile * SAEI_TILE_ROWS, rows = min_size(SAEI_TILE_ROWS, a->batch_rows - first);
-    float *scratch = a->tile_floats + worker * tile_floats(a->d, a->n_latents, a->settings.k);
+    float *scratch = a->tile_floats + worker * tile_floats(&a->settings, a->d, a->n_latents);
     encode_tile(job, first, rows, scratch);
     if (few(a))
         decode_few(a, first, rows, scratch + encoder_floats(a->d, a->n_latents, a->settings.k));

@@ -14,15 +14,16 @@
 #include "train/latent_index.h"
 #include "train/parameters.h"
 
+/* Up to so many dead latents are copied together, and their products are dense; more are handled code by
+ * code. */
+enum { SAEI_AUXK_FEW = 512 };
+
 typedef struct saei_auxk_settings {
     size_t k; /* 0: no AuxK */
     sae_aux_style style;
     double coefficient;
+    size_t few; /* 0: SAEI_AUXK_FEW */
 } saei_auxk_settings;
-
-/* Up to so many dead latents are copied together, and their products are dense; more are handled code by
- * code. */
-enum { SAEI_AUXK_FEW = 512 };
 
 typedef struct saei_auxk {
     sae_context *context;
@@ -36,9 +37,9 @@ typedef struct saei_auxk {
     double *tile_sums;                 /* [tiles, 1 + d] */
     float *tile_floats, *block_floats; /* scratch of the workers */
     /* Few dead latents: their rows, their codes and ∂loss/∂pre as dense matrices, their gradients. */
-    float *W_enc, *W_dec, *g_W_enc, *g_W_dec; /* [FEW, d] */
-    float *b_enc, *g_b_enc;                   /* [FEW] */
-    float *a;                                 /* [FEW, B] */
+    float *W_enc, *W_dec, *g_W_enc, *g_W_dec; /* [few, d] */
+    float *b_enc, *g_b_enc;                   /* [few] */
+    float *a;                                 /* [few, B] */
     /* Many: floors that let the dead ones through, and the codes latent by latent. */
     float *floor; /* [F] */
     float *g;     /* [B, k]: ∂loss/∂pre */

@@ -48,7 +48,7 @@ static saei_objective_settings settings_of(const sae_trainer *t)
                                  .raw_input = o->raw_input,
                                  .unit_rows = !o->free_decoder,
                                  .detached_gate = o->detached_gate,
-                                 .aux = {o->aux_k, o->aux_style, o->aux_coefficient}};
+                                 .aux = {o->aux_k, o->aux_style, o->aux_coefficient, 0}};
     if (o->architecture != SAE_ARCH_MATRYOSHKA)
         return s;
     double share = 0.0;

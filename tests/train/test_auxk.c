@@ -9,7 +9,9 @@
 enum { D = 8, F = 1200, ROWS = 300, K = 5, STRIDE = 2 * D };
 
 static const double coefficient = 0.5, e_scale = 0.5;
-static const size_t dead_counts[] = {1, 3, 200, SAEI_AUXK_FEW, SAEI_AUXK_FEW + 1, F};
+static const struct {
+    size_t dead, few; /* few: as the setting */
+} counts[] = {{1, 0}, {3, 0}, {3, 1}, {200, 0}, {SAEI_AUXK_FEW, 0}, {SAEI_AUXK_FEW + 1, 0}, {F, 0}, {F, F}};
 static const sae_aux_style styles[] = {SAE_AUX_LIBSAE, SAE_AUX_DICTIONARY_LEARNING, SAE_AUX_SAELENS};
 
 typedef struct batch {
@@ -148,8 +150,9 @@ static void assert_gradient(const saei_auxk *auxk, const batch *b, const expecte
 
 START_TEST(losses_and_gradients_equal_the_naive_ones)
 {
-    batch *b = batch_new(dead_counts[(size_t)_i / 3]);
-    const saei_auxk_settings settings = {K, styles[_i % 3], coefficient};
+    batch *b = batch_new(counts[(size_t)_i / 3].dead);
+    size_t few = counts[(size_t)_i / 3].few;
+    const saei_auxk_settings settings = {K, styles[_i % 3], coefficient, few};
     expected_aux *expected = expect(b, settings.style);
     saei_auxk auxk;
     ck_assert_int_eq(saei_auxk_new(&auxk, context, &settings, D, F, ROWS, NULL), SAE_OK);
@@ -159,7 +162,7 @@ START_TEST(losses_and_gradients_equal_the_naive_ones)
                  "loss");
     assert_gradient(&auxk, b, expected);
     ck_assert(saei_auxk_norm_bound(&auxk) >= expected->norm * (1.0 - 1e-6));
-    ck_assert_int_eq(isinf(saei_auxk_norm_bound(&auxk)) != 0, b->n_dead > SAEI_AUXK_FEW);
+    ck_assert_int_eq(isinf(saei_auxk_norm_bound(&auxk)) != 0, b->n_dead > (few != 0 ? few : SAEI_AUXK_FEW));
     saei_auxk_free(&auxk);
     batch_free(b);
     free(expected);
@@ -175,7 +178,7 @@ static const saei_objective_settings peer_settings = {.architecture = &saei_topk
                                                       .group_end = {AUXK_LATENTS},
                                                       .group_weight = 1.0,
                                                       .unit_rows = true,
-                                                      .aux = {AUXK_K_AUX, SAE_AUX_LIBSAE, 1.0}};
+                                                      .aux = {AUXK_K_AUX, SAE_AUX_LIBSAE, 1.0, 0}};
 
 static void run_peer_case(objective_probe *probe, const saei_objective_settings *settings)
 {
@@ -224,7 +227,7 @@ int main(void)
     TCase *tests = tcase_create("auxk");
     tcase_add_checked_fixture(tests, context_make, context_end);
     tcase_add_loop_test(tests, losses_and_gradients_equal_the_naive_ones, 0,
-                        3 * sizeof dead_counts / sizeof *dead_counts);
+                        3 * sizeof counts / sizeof *counts);
     tcase_add_test(tests, peer_case_has_its_numbers);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

@@ -59,7 +59,7 @@ static saei_objective_settings settings_of(const variant *v)
                                      .raw_input = v->raw_input,
                                      .unit_rows = v->unit_rows,
                                      .detached_gate = v->detached_gate,
-                                     .aux = {v->aux_k, SAE_AUX_LIBSAE, 0.5}};
+                                     .aux = {v->aux_k, SAE_AUX_LIBSAE, 0.5, 0}};
 }
 
 /* A multiple of 1/16 in ±limit/16 */

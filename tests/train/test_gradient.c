@@ -265,7 +265,7 @@ static long_batch *long_batch_new(void)
                                               .group_end = {F},
                                               .group_weight = 1.0,
                                               .unit_rows = true,
-                                              .aux = {3, SAE_AUX_LIBSAE, 1.0 / 32.0}};
+                                              .aux = {3, SAE_AUX_LIBSAE, 1.0 / 32.0, 0}};
     long_batch *b = calloc(1, sizeof *b);
     saei_safetensors *file;
     ck_assert_ptr_nonnull(b);

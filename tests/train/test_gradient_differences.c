@@ -63,7 +63,7 @@ static saei_objective_settings settings_of(const variant *v)
                                  .raw_input = v->raw_input,
                                  .unit_rows = v->unit_rows,
                                  .detached_gate = v->detached_gate,
-                                 .aux = {v->aux_k, v->aux_style, aux_coefficient}};
+                                 .aux = {v->aux_k, v->aux_style, aux_coefficient, 0}};
     if (v->n_groups == 0)
         return s;
     const size_t ends[] = {F / 4, F / 2, F};

@@ -103,7 +103,7 @@ START_TEST(plan_of_the_memory_holds)
     for (unsigned threads = 1; threads <= 16; threads += 5) {
         saei_objective_settings settings = settings_of(saei_architecture_find((sae_architecture)_i));
         assert_planned(settings, threads);
-        settings.aux = (saei_auxk_settings){12, SAE_AUX_LIBSAE, 1.0};
+        settings.aux = (saei_auxk_settings){12, SAE_AUX_LIBSAE, 1.0, 0};
         settings.n_latents = settings.group_end[0] = 3000;
         assert_planned(settings, threads);
     }
