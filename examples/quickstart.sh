@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 packages="gcc libc6-dev meson ninja-build pkg-config libopenblas-openmp-dev libhdf5-dev zlib1g-dev libjansson-dev
-          libxxhash-dev"
+          libxxhash-dev libdeflate-dev"
 out=quickstart-out
 model=$out/model.safetensors
 sae=build/examples/sae/sae

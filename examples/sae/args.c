@@ -204,6 +204,29 @@ static int store_list(const parser *p, const option *o, text_list *list, const c
     return 0;
 }
 
+/* "1,2,3"; the last list given counts. */
+static int store_numbers(const parser *p, const option *o, number_list *list, const char *text)
+{
+    for (list->n = 0;; list->n++) {
+        char one[64];
+        size_t length = strcspn(text, ",");
+        if (length >= sizeof one)
+            return usage_error(p->cmd->name, "--%s %s: shorter numbers are wanted", o->name, text);
+        if (list->n == NUMBER_LIST_MAX)
+            return usage_error(p->cmd->name, "--%s: more than %d numbers", o->name, NUMBER_LIST_MAX);
+        snprintf(one, sizeof one, "%.*s", (int)length, text);
+        void *target = &list->item[list->n];
+        int status = o->type == OPTION_REALS ? store_real(p, o, target, one) : store_integer(p, o, target, one);
+        if (status != 0)
+            return status;
+        if (text[length] == '\0')
+            break;
+        text += length + 1;
+    }
+    list->n++;
+    return 0;
+}
+
 static int store(const parser *p, const option *o, void *target, const char *text)
 {
     switch (o->type) {
@@ -221,6 +244,9 @@ static int store(const parser *p, const option *o, void *target, const char *tex
         return store_choice(p, o, target, text);
     case OPTION_REAL:
         return store_real(p, o, target, text);
+    case OPTION_U64S:
+    case OPTION_REALS:
+        return store_numbers(p, o, target, text);
     case OPTION_UINT:
     case OPTION_SIZE:
     case OPTION_U64:

@@ -18,6 +18,8 @@ typedef enum option_type {
     OPTION_SIZE,   /* size_t */
     OPTION_U64,    /* uint64_t */
     OPTION_REAL,   /* double */
+    OPTION_U64S,   /* number_list of whole numbers, written 1,2,3 */
+    OPTION_REALS,  /* number_list of reals */
     OPTION_BYTES   /* uint64_t, written 512M or 2G (powers of 1024) */
 } option_type;
 
@@ -27,6 +29,18 @@ typedef struct text_list {
     size_t n;
     const char *item[TEXT_LIST_MAX];
 } text_list;
+
+enum { NUMBER_LIST_MAX = 64 };
+
+typedef union number {
+    uint64_t whole;
+    double real;
+} number;
+
+typedef struct number_list {
+    size_t n;
+    number item[NUMBER_LIST_MAX];
+} number_list;
 
 typedef struct option {
     const char *name; /* without the dashes; NULL ends a table */

@@ -1,7 +1,8 @@
-/* sae train: an SAE from dumps, with checkpoints. */
+/* sae train: SAEs from dumps, with checkpoints. */
 #include "command.h"
-#include "json_line.h"
+#include "train_grid.h"
 #include "train_log.h"
+#include "train_result.h"
 #include "train_start.h"
 
 #include <inttypes.h>
@@ -16,20 +17,29 @@ typedef struct train_args {
     const char *heldout, *preset, *from;
     const char *groups;
     sae_train_options options, initial; /* as parsed; as they were before, with the preset */
+    train_grid grid;
     const char *log;
     bool resume, json;
 } train_args;
+
+/* One SAE of the run and its files. */
+typedef struct train_member {
+    struct train_run *run;
+    char name[TRAIN_NAME_BYTES]; /* "" when it is the only one that was asked for */
+    char model[TRAIN_PATH_BYTES], checkpoint[TRAIN_PATH_BYTES];
+    sae_train_options options;
+    bool resumed;
+} train_member;
 
 /* What a run holds, for one cleanup. */
 typedef struct train_run {
     session *session;
     const train_args *args;
-    char checkpoint[4096];
-    bool resumed;
     sae_dump *dump, *heldout;
     sae_model *from;
-    sae_trainer *trainer;
-    sae_model *model;
+    size_t n;              /* SAEs that are not complete */
+    train_member *members; /* [n] */
+    sae_trainer *trainers[TRAIN_GRID_MAX];
     train_log log;
 } train_run;
 
@@ -42,7 +52,7 @@ static const char *const penalties[] = {"auto", "l1", "l1-decoder-norm", "step",
 static const char *const scales[] = {"variance", "rms-norm", "mean-norm", "none", NULL};
 static const char *const b_dec_inits[] = {"geometric-median", "mean", "zero", NULL};
 static const char *const aux_styles[] = {"libsae", "dictionary_learning", "saelens", NULL};
-static const char *const threshold_rules[] = {"quantile", "ema", NULL};
+static const char *const threshold_rules[] = {"quantile", "ema", "ema-saelens", NULL};
 
 /* clang-format off */
 static const option architecture_options[] = {
@@ -80,15 +90,15 @@ static const option architecture_options[] = {
     {.name = "p-end", .type = OPTION_REAL, AT(options.p_end), .value = "X", .max = 1,
      .help = "p-anneal: where it ends"},
     {.name = "threshold-rule", .type = OPTION_CHOICE, AT(options.threshold_rule), .choices = threshold_rules,
-     .value = "quantile|ema",
+     .value = "quantile|ema|ema-saelens",
      .help = "BatchTopK: threshold of the model: exactly k on the held-out rows, or a running mean"},
     {0},
 };
 
 static const option train_options[] = {
-    {.name = "latents", .letter = 'F', .type = OPTION_SIZE, AT(options.n_latents), .value = "N", FROM_DATA,
-     .help = "size of the dictionary"},
-    {.name = "k", .letter = 'k', .type = OPTION_SIZE, AT(options.k), .value = "N", FROM_DATA,
+    {.name = "latents", .letter = 'F', .type = OPTION_U64S, AT(grid.latents), .value = "N,...",
+     FROM_DATA, .help = "size of the dictionary"},
+    {.name = "k", .letter = 'k', .type = OPTION_U64S, AT(grid.k), .value = "N,...", FROM_DATA,
      .help = "active latents per row; with target-l0, what is aimed at"},
     {.name = "steps", .type = OPTION_U64, AT(options.steps), .value = "N", FROM_DATA,
      .help = "optimiser steps"},
@@ -96,9 +106,15 @@ static const option train_options[] = {
      .help = "rows per step"},
     {.name = "seed", .type = OPTION_U64, AT(options.seed), .value = "N",
      .help = "of the initial weights and the row order"},
+    {.name = "data-seed", .type = OPTION_U64, AT(options.data_seed), .value = "N", .default_text = "the seed",
+     .help = "of the row order alone; several SAEs share the one of the first"},
+    {.name = "seeds", .type = OPTION_U64S, AT(grid.seeds), .value = "N,...",
+     .help = "train one SAE for each, instead of --seed"},
     {.name = "lr", .type = OPTION_REAL, AT(options.learning_rate),
      .value = "X", .default_text = "from the size",
      .help = "peak learning rate"},
+    {.name = "lrs", .type = OPTION_REALS, AT(grid.rates), .value = "X,...",
+     .help = "train one SAE for each, instead of --lr"},
     {.name = "warmup", .type = OPTION_REAL, AT(options.warmup), .value = "X", .max = 1,
      .help = "fraction of the steps over which the rate rises"},
     {.name = "decay-start", .type = OPTION_REAL, AT(options.decay_start), .value = "X", .max = 1,
@@ -125,8 +141,8 @@ static const option train_options[] = {
      .help = "do not subtract b_dec at the input while training"},
     {.name = "free-decoder", .type = OPTION_FLAG, AT(options.free_decoder),
      .help = "do not hold decoder rows at unit length"},
-    {.name = "decoder-norm", .type = OPTION_REAL, AT(options.decoder_norm), .value = "X",
-     .help = "length of the rows of a free decoder at first"},
+    {.name = "start-norm", .type = OPTION_REAL, AT(options.start_norm), .value = "X",
+     .help = "length of encoder rows at first, and of the rows of a free decoder"},
     {.name = "blas-encoder", .type = OPTION_FLAG, AT(options.blas_encoder),
      .help = "compute all pre-activations by BLAS instead of screening them: slower, the reference"},
     {.name = "patience", .type = OPTION_SIZE, AT(options.patience), .value = "N",
@@ -196,17 +212,59 @@ static int read_groups(sae_train_options *options, const char *text)
     return 0;
 }
 
+/* "4 SAEs  mean loss 0.0453  least 0.0312 (F2048-k32)", over those that have made a step. */
+static void describe_set(char *out, size_t size, const train_run *run)
+{
+    double sum = 0, least = INFINITY;
+    size_t stepped = 0;
+    const char *name = "";
+    for (size_t i = 0; i < run->n; i++) {
+        double loss = sae_trainer_metrics(run->trainers[i]).loss;
+        if (!(loss > 0))
+            continue;
+        stepped++;
+        sum += loss;
+        name = loss < least ? run->members[i].name : name;
+        least = loss < least ? loss : least;
+    }
+    snprintf(out, size, "%zu SAEs  mean loss %.4f  least %.4f (%s)", run->n, sum / (double)stepped, least, name);
+}
+
+static void show_progress(const train_run *run, const sae_train_metrics *m)
+{
+    char figures[256];
+    if (run->n > 1) {
+        describe_set(figures, sizeof figures, run);
+    } else {
+        int used = snprintf(figures, sizeof figures, "loss %.4f  L0 %.1f  dead %.1f %%", m->loss, m->l0,
+                            100 * m->dead);
+        if (m->heldout.rows > 0)
+            snprintf(figures + used, sizeof figures - (size_t)used, "  FVU %.4f", m->heldout.fvu);
+    }
+    progress_show(&run->session->progress, "training", m->step, m->steps, figures);
+}
+
+/* The log tells the SAEs of a set apart. */
+static const char *log_name(const train_member *member)
+{
+    return member->name[0] != '\0' ? member->model : NULL;
+}
+
 static int on_step(void *user, const sae_train_metrics *m)
 {
-    train_run *run = user;
-    char figures[128];
-    int used =
-        snprintf(figures, sizeof figures, "loss %.4f  L0 %.1f  dead %.1f %%", m->loss, m->l0, 100 * m->dead);
-    if (m->heldout.rows > 0)
-        snprintf(figures + used, sizeof figures - (size_t)used, "  FVU %.4f", m->heldout.fvu);
-    progress_show(&run->session->progress, "training", m->step, m->steps, figures);
-    train_log_step(&run->log, m);
+    const train_member *member = user;
+    train_run *run = member->run;
+    show_progress(run, m);
+    train_log_step(&run->log, log_name(member), m);
     return signal_caught() != 0 || train_log_bad(&run->log);
+}
+
+static bool any_new(const train_run *run)
+{
+    for (size_t i = 0; i < run->n; i++)
+        if (!run->members[i].resumed)
+            return true;
+    return false;
 }
 
 static sae_status open_inputs(train_run *run, sae_error *err)
@@ -214,7 +272,7 @@ static sae_status open_inputs(train_run *run, sae_error *err)
     const train_args *args = run->args;
     sae_status status =
         open_dump(&run->dump, run->session, args->base.operands, args->base.n_operands, &args->dump, err);
-    if (status == SAE_OK && args->from != NULL && !run->resumed)
+    if (status == SAE_OK && args->from != NULL && any_new(run))
         status = sae_model_load(&run->from, run->session->context, args->from, err);
     if (status == SAE_OK && args->heldout != NULL)
         status = open_dump(&run->heldout, run->session, &args->heldout, 1, &args->dump, err);
@@ -234,6 +292,7 @@ static bool options_agree(const sae_train_options *given, const sae_train_option
         {"steps", (double)given->steps, (double)initial->steps, (double)chosen->steps},
         {"batch", (double)given->batch_rows, (double)initial->batch_rows, (double)chosen->batch_rows},
         {"seed", (double)given->seed, (double)initial->seed, (double)chosen->seed},
+        {"data-seed", (double)given->data_seed, (double)initial->data_seed, (double)chosen->data_seed},
         {"lr", given->learning_rate, initial->learning_rate, chosen->learning_rate},
         {"warmup", given->warmup, initial->warmup, chosen->warmup},
         {"decay-start", given->decay_start, initial->decay_start, chosen->decay_start},
@@ -257,31 +316,43 @@ static bool options_agree(const sae_train_options *given, const sae_train_option
     return true;
 }
 
-static int start_trainer(train_run *run)
+static sae_status make_trainers(train_run *run, sae_error *err)
+{
+    const char *checkpoints[TRAIN_GRID_MAX];
+    const sae_train_options *options[TRAIN_GRID_MAX];
+    for (size_t i = 0; i < run->n; i++) {
+        train_member *member = &run->members[i];
+        sae_train_options *o = &member->options;
+        o->checkpoint = member->checkpoint;
+        o->start = run->from;
+        o->on_step = on_step;
+        o->on_step_user = member;
+        o->progress = progress_callback;
+        o->progress_user = &run->session->progress;
+        options[i] = o;
+        checkpoints[i] = member->resumed ? member->checkpoint : NULL;
+    }
+    return sae_trainer_load_many(run->trainers, run->n, checkpoints, run->dump, run->heldout, options, err);
+}
+
+static int start_trainers(train_run *run)
 {
     sae_error err;
-    sae_train_options options = run->args->options;
-    options.checkpoint = run->checkpoint;
-    options.on_step = on_step;
-    options.on_step_user = run;
-    options.progress = progress_callback;
-    options.progress_user = &run->session->progress;
-    if (run->args->groups != NULL && read_groups(&options, run->args->groups) != 0)
-        return EXIT_USAGE;
     sae_status status = open_inputs(run, &err);
-    if (status == SAE_OK && run->resumed)
-        status = sae_trainer_load(&run->trainer, run->checkpoint, run->dump, run->heldout, &options, &err);
-    options.start = run->from;
-    if (status == SAE_OK && !run->resumed)
-        status = sae_trainer_new(&run->trainer, run->dump, run->heldout, &options, &err);
+    if (status == SAE_OK)
+        status = make_trainers(run, &err);
     progress_clear(&run->session->progress);
     if (status != SAE_OK)
         return failed(status, &err);
-    sae_train_options chosen = sae_trainer_options(run->trainer);
-    if (run->resumed && !options_agree(&run->args->options, &run->args->initial, &chosen))
-        return 1;
-    if (!run->resumed)
-        train_checkpoint_remove(run->checkpoint);
+    for (size_t i = 0; i < run->n; i++) {
+        const train_member *member = &run->members[i];
+        sae_train_options chosen = sae_trainer_options(run->trainers[i]);
+        if (member->resumed && !options_agree(&member->options, &run->args->initial, &chosen))
+            return 1;
+    }
+    for (size_t i = 0; i < run->n; i++)
+        if (!run->members[i].resumed)
+            train_checkpoint_remove(run->members[i].checkpoint);
     return 0;
 }
 
@@ -289,7 +360,7 @@ static int start_trainer(train_run *run)
 static void warn_of_outliers(const train_run *run)
 {
     const double far = 10.0;
-    sae_outliers o = sae_trainer_outliers(run->trainer);
+    sae_outliers o = sae_trainer_outliers(run->trainers[0]);
     char position[48] = "";
     if (!isnan(o.position))
         snprintf(position, sizeof position, ", position %g", o.position);
@@ -307,23 +378,24 @@ static void warn_of_outliers(const train_run *run)
                  o.mean_over_sigma);
 }
 
-static void announce(const train_run *run, const sae_train_options *chosen, uint64_t step)
+static void announce(const train_run *run, size_t i)
 {
-    if (run->args->json)
-        return;
-    if (run->resumed)
-        printf("resumed at step %" PRIu64 " of %" PRIu64 "\n", step, chosen->steps);
-    printf("chosen: %s, %zu latents, k %zu, %" PRIu64 " steps of %zu rows, learning rate %.3g, seed %" PRIu64
+    const train_member *member = &run->members[i];
+    sae_train_options chosen = sae_trainer_options(run->trainers[i]);
+    if (member->resumed)
+        printf("resumed at step %" PRIu64 " of %" PRIu64 "\n", sae_trainer_metrics(run->trainers[i]).step,
+               chosen.steps);
+    printf("chosen%s%s: %s, %zu latents, k %zu, %" PRIu64 " steps of %zu rows, learning rate %.3g, seed %" PRIu64
            ", %" PRIu64 " rows of width %zu\n",
-           sae_architecture_name(chosen->architecture), chosen->n_latents, chosen->k, chosen->steps,
-           chosen->batch_rows, chosen->learning_rate, chosen->seed, sae_trainer_rows(run->trainer),
-           sae_dump_dim(run->dump));
+           member->name[0] != '\0' ? " for " : "", member->name, sae_architecture_name(chosen.architecture),
+           chosen.n_latents, chosen.k, chosen.steps, chosen.batch_rows, chosen.learning_rate, chosen.seed,
+           sae_trainer_rows(run->trainers[i]), sae_dump_dim(run->dump));
     fflush(stdout);
 }
 
 static int stopped(const train_run *run, sae_status status, const sae_error *err)
 {
-    sae_train_metrics m = sae_trainer_metrics(run->trainer);
+    sae_train_metrics m = sae_trainer_metrics(run->trainers[0]);
     int sig = signal_caught();
     if (status != SAE_STOPPED)
         return failed(status, err);
@@ -332,60 +404,61 @@ static int stopped(const train_run *run, sae_status status, const sae_error *err
     return sig != 0 ? 128 + sig : 1;
 }
 
-static void print_result(const train_run *run)
-{
-    sae_train_metrics m = sae_trainer_metrics(run->trainer);
-    sae_train_options chosen = sae_trainer_options(run->trainer);
-    const sae_fidelity *f = &m.heldout;
-    const char *path = run->args->output.output;
-    if (run->args->json) {
-        json_line(stdout,
-                  json_pack("{s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "model", json_text(path), "latents",
-                            (json_int_t)chosen.n_latents, "k", (json_int_t)chosen.k, "steps",
-                            (json_int_t)chosen.steps, "batch", (json_int_t)chosen.batch_rows, "learning_rate",
-                            json_number(chosen.learning_rate), "loss", json_number(m.loss), "heldout",
-                            f->rows > 0 ? json_fidelity(f) : json_null()));
-        return;
-    }
-    printf("last batch loss     %.4f\n", m.loss);
-    if (f->rows > 0)
-        printf("held-out rows       %" PRIu64 "\nFVU                 %.4f\nexplained variance  %.4f\n"
-               "L0                  %.1f\ndead latents        %.1f %%\ncosine              %.4f\n",
-               f->rows, f->fvu, f->explained_variance, f->l0, 100 * f->dead, f->cosine);
-    printf("model               ");
-    print_clean(stdout, path, 0);
-    putchar('\n');
-}
-
 /* The checkpoint goes only when the model is safely there. */
-static int finish(train_run *run)
+static int finish_one(const train_run *run, size_t i)
 {
     sae_error err;
-    const output_args *output = &run->args->output;
-    sae_status status = sae_trainer_model(&run->model, run->trainer, &err);
-    if (status == SAE_OK)
-        status = sae_model_save(run->model, output->output, output->force, &err);
+    sae_model *model;
+    const train_member *member = &run->members[i];
+    sae_status status = sae_trainer_model(&model, run->trainers[i], &err);
     if (status != SAE_OK)
         return failed(status, &err);
-    train_checkpoint_remove(run->checkpoint);
-    print_result(run);
+    status = sae_model_save(model, member->model, run->args->output.force, &err);
+    sae_model_free(model);
+    if (status != SAE_OK)
+        return failed(status, &err);
+    train_checkpoint_remove(member->checkpoint);
+    if (run->args->json)
+        train_result_json(run->trainers[i], member->model);
+    else
+        train_result_print(run->trainers[i], member->model);
     return 0;
+}
+
+/* The choices that all share were the first one's: before it is complete and no longer among those that a resumed run
+   begins with, the others must have them on disk. */
+static int finish(const train_run *run)
+{
+    sae_error err;
+    for (size_t i = 0; i < run->n && run->n > 1; i++) {
+        sae_status status = sae_trainer_save(run->trainers[i], run->members[i].checkpoint, &err);
+        if (status != SAE_OK)
+            return failed(status, &err);
+    }
+    int exit_status = 0;
+    for (size_t i = 0; exit_status == 0 && i < run->n; i++)
+        exit_status = finish_one(run, i);
+    return exit_status;
 }
 
 static int train(train_run *run)
 {
-    int exit_status = start_trainer(run);
+    int exit_status = start_trainers(run);
     if (exit_status != 0)
         return exit_status;
-    sae_train_options chosen = sae_trainer_options(run->trainer);
-    uint64_t step = sae_trainer_metrics(run->trainer).step;
     if (train_log_open(&run->log, run->args->log, run->args->resume) != 0)
         return 1;
-    train_log_begin(&run->log, run->resumed ? "resume" : "start", &chosen, step);
     warn_of_outliers(run);
-    announce(run, &chosen, step);
+    for (size_t i = 0; i < run->n; i++) {
+        const train_member *member = &run->members[i];
+        sae_train_options chosen = sae_trainer_options(run->trainers[i]);
+        train_log_begin(&run->log, log_name(member), member->resumed ? "resume" : "start", &chosen,
+                        sae_trainer_metrics(run->trainers[i]).step);
+        if (!run->args->json)
+            announce(run, i);
+    }
     sae_error err = {.status = SAE_OK};
-    sae_status status = sae_trainer_run(run->trainer, &err);
+    sae_status status = sae_trainer_run_many(run->trainers, run->n, &err);
     progress_clear(&run->session->progress);
     exit_status = status == SAE_OK ? finish(run) : stopped(run, status, &err);
     return train_log_close(&run->log) == 0 ? exit_status : 1;
@@ -397,46 +470,96 @@ static bool train_output_allowed(const train_args *args, const char *path, bool 
            output_allowed(path, force, args->base.operands, args->base.n_operands);
 }
 
-static bool outputs_allowed(const train_run *run, train_start start)
+static bool outputs_allowed(const train_args *args, const train_member *member, train_start start)
 {
-    const train_args *args = run->args;
-    const char *model = args->output.output, *log = args->log;
+    const char *model = member->model, *checkpoint = member->checkpoint, *log = args->log;
     bool force = args->output.force;
-    if (strcmp(run->checkpoint, model) == 0 || (log != NULL && strcmp(log, model) == 0) ||
-        (log != NULL && strcmp(log, run->checkpoint) == 0)) {
+    if (strcmp(checkpoint, model) == 0 || (log != NULL && strcmp(log, model) == 0) ||
+        (log != NULL && strcmp(log, checkpoint) == 0)) {
         complain("%s: model, checkpoint and log need three names", log != NULL ? log : model);
         return false;
     }
     return train_output_allowed(args, model, force) &&
-           train_output_allowed(args, run->checkpoint, force || start == TRAIN_RESUME) &&
+           train_output_allowed(args, checkpoint, force || start == TRAIN_RESUME) &&
            (log == NULL || train_output_allowed(args, log, force || args->resume));
+}
+
+static int name_files(train_member *member, const train_args *args)
+{
+    const char *given = args->options.checkpoint;
+    char *checkpoint = member->checkpoint;
+    int status = train_grid_path(member->model, args->output.output, member->name);
+    if (status == 0 && given != NULL)
+        status = train_grid_path(checkpoint, given, member->name);
+    else if (status == 0)
+        status = snprintf(checkpoint, TRAIN_PATH_BYTES, "%s.ckpt", member->model) < TRAIN_PATH_BYTES ? 0 : -1;
+    if (status == 0 && strlen(checkpoint) + sizeof ".prev" <= TRAIN_PATH_BYTES)
+        return 0;
+    complain("%s: the path is too long", args->output.output);
+    return -1;
+}
+
+/* Adds the i-th SAE to the run, unless it is complete. Returns 0, or 1 after a complaint. */
+static int add_member(train_run *run, const sae_train_options *common, size_t i)
+{
+    const train_args *args = run->args;
+    train_member *member = &run->members[run->n];
+    *member = (train_member){.run = run, .options = *common};
+    train_grid_cell(member->name, &member->options, &args->grid, i);
+    if (name_files(member, args) != 0)
+        return 1;
+    train_start start = train_start_decide(member->model, member->checkpoint, args->resume, args->output.force);
+    if (start == TRAIN_COMPLETE) {
+        complain("%s: already complete; without --resume, --force trains it anew", member->model);
+        return 0;
+    }
+    if (start == TRAIN_REFUSED || !outputs_allowed(args, member, start))
+        return 1;
+    member->resumed = start == TRAIN_RESUME;
+    if (args->resume && !member->resumed)
+        complain("%s: no checkpoint, starting from the beginning", member->checkpoint);
+    run->n++;
+    return 0;
+}
+
+/* The options that all SAEs have in common. The row order is the first one's, also when that one is complete. */
+static int common_options(sae_train_options *out, const train_args *args, size_t n)
+{
+    *out = args->options;
+    if (args->grid.seeds.n > 0 && out->seed != args->initial.seed)
+        return usage_error("train", "--seed and --seeds exclude each other");
+    if (args->grid.rates.n > 0 && out->learning_rate != args->initial.learning_rate)
+        return usage_error("train", "--lr and --lrs exclude each other");
+    if (n > 1 && out->data_seed == UINT64_MAX)
+        out->data_seed = args->grid.seeds.n > 0 ? args->grid.seeds.item[0].whole : out->seed;
+    return args->groups != NULL ? read_groups(out, args->groups) : 0;
+}
+
+static int train_all(train_run *run)
+{
+    sae_train_options common;
+    size_t wanted = train_grid_size(&run->args->grid);
+    int exit_status = wanted > 0 ? common_options(&common, run->args, wanted) : EXIT_USAGE;
+    if (exit_status != 0)
+        return exit_status;
+    run->members = calloc(wanted, sizeof *run->members);
+    if (run->members == NULL) {
+        complain("out of memory");
+        return 1;
+    }
+    for (size_t i = 0; exit_status == 0 && i < wanted; i++)
+        exit_status = add_member(run, &common, i);
+    return exit_status == 0 && run->n > 0 ? train(run) : exit_status;
 }
 
 static int run_train(session *s, const void *arguments)
 {
-    const train_args *args = arguments;
-    train_run run = {.session = s, .args = args};
-    const char *given = args->options.checkpoint, *model = args->output.output;
-    int length = given != NULL ? snprintf(run.checkpoint, sizeof run.checkpoint, "%s", given)
-                               : snprintf(run.checkpoint, sizeof run.checkpoint, "%s.ckpt", model);
-    if (length < 0 || (size_t)length + sizeof ".prev" > sizeof run.checkpoint) {
-        complain("%s: the path is too long", model);
-        return 1;
-    }
-    train_start start = train_start_decide(model, run.checkpoint, args->resume, args->output.force);
-    if (start == TRAIN_COMPLETE) {
-        complain("%s: already complete; without --resume, --force trains it anew", model);
-        return 0;
-    }
-    if (start == TRAIN_REFUSED || !outputs_allowed(&run, start))
-        return 1;
-    run.resumed = start == TRAIN_RESUME;
-    if (args->resume && !run.resumed)
-        complain("%s: no checkpoint, starting from the beginning", run.checkpoint);
-    int exit_status = train(&run);
-    sae_model_free(run.model);
+    train_run run = {.session = s, .args = arguments};
+    int exit_status = train_all(&run);
+    for (size_t i = 0; i < run.n; i++)
+        sae_trainer_free(run.trainers[i]);
+    free(run.members);
     sae_model_free(run.from);
-    sae_trainer_free(run.trainer);
     sae_dump_free(run.heldout);
     sae_dump_free(run.dump);
     return exit_status;
@@ -451,10 +574,14 @@ const command cmd_train = {
         "the\n"
         "data unless given, and are printed. The same seed gives the same model, on any number of threads.\n"
         "Ctrl-C stops after a step and keeps a checkpoint; the same command with --resume ends in the same\n"
-        "model, bit for bit. The exit status is then 130 (143 after SIGTERM).\n",
+        "model, bit for bit. The exit status is then 130 (143 after SIGTERM).\n"
+        "Lists of --latents, -k, --seeds and --lrs train an SAE for every combination, from one reading of the\n"
+        "data: MODEL.safetensors becomes MODEL-F1024-k16-s0.safetensors, with the numbers that vary. Each is\n"
+        "the SAE that training it alone gives with --data-seed set to the first seed, while memory is enough.\n",
     .examples = "  sae train mix.h5 -o sae.safetensors\n"
                 "  sae train shard-*.h5 -o sae.safetensors --heldout val.h5 --memory 2G --log train.jsonl\n"
                 "  sae train mix.h5 -o sae.safetensors --latents 4096 -k 32 --steps 10000 --seed 1\n"
+                "  sae train mix.h5 -o sae.safetensors --latents 1024,2048 -k 16,32 --seeds 0,1,2\n"
                 "  sae train mix.h5 -o sae.safetensors --resume\n"
                 "  sae train mix.h5 -o sae.safetensors --arch batchtopk -k 32\n"
                 "  sae train mix.h5 -o sae.safetensors --preset saelens-jumprelu --sparsity 2\n"

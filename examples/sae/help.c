@@ -55,7 +55,7 @@ static void format_default(char *out, size_t size, const option *o, const char *
 
 static void print_option(FILE *stream, const option *o, const char *target)
 {
-    char left[64], help[512], value[64];
+    char left[96], help[512], value[64];
     if (o->letter != 0)
         snprintf(left, sizeof left, "  -%c, --%s %s", o->letter, o->name, o->value != NULL ? o->value : "");
     else

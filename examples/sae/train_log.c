@@ -30,18 +30,20 @@ int train_log_open(train_log *log, const char *path, bool append)
     return 0;
 }
 
-static void write_line(train_log *log, json_t *object)
+static void write_line(train_log *log, const char *model, json_t *object)
 {
+    if (model != NULL)
+        json_object_set_new(object, "model", json_text(model));
     if (json_line(log->file, object) == 0)
         fflush(log->file);
 }
 
-void train_log_begin(train_log *log, const char *event, const sae_train_options *chosen, uint64_t step)
+void train_log_begin(train_log *log, const char *model, const char *event, const sae_train_options *chosen, uint64_t step)
 {
     log->every = chosen->steps / 1000 + 1;
     if (log->file == NULL)
         return;
-    write_line(log,
+    write_line(log, model,
                json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "event", event, "step", (json_int_t)step,
                          "steps", (json_int_t)chosen->steps, "latents", (json_int_t)chosen->n_latents, "k",
                          (json_int_t)chosen->k, "batch", (json_int_t)chosen->batch_rows, "seed",
@@ -56,17 +58,17 @@ static json_t *step_object(const sae_train_metrics *m)
                      json_number(m->l0), "dead", json_number(m->dead));
 }
 
-void train_log_step(train_log *log, const sae_train_metrics *m)
+void train_log_step(train_log *log, const char *model, const sae_train_metrics *m)
 {
     if (log->file == NULL)
         return;
     if (m->step % log->every == 0 || m->step == m->steps)
-        write_line(log, step_object(m));
+        write_line(log, model, step_object(m));
     if (m->heldout_fresh) {
         json_t *object = json_fidelity(&m->heldout);
         json_object_set_new(object, "event", json_string("heldout"));
         json_object_set_new(object, "step", json_integer((json_int_t)m->step));
-        write_line(log, object);
+        write_line(log, model, object);
     }
 }
 

@@ -1,5 +1,5 @@
 /* The training log: JSON lines, flushed one by one. Every object has an "event": start, resume, step, heldout
-   or end. */
+   or end. A log of several SAEs says in "model" which one a line is about. */
 #ifndef TRAIN_LOG_H
 #define TRAIN_LOG_H
 
@@ -16,10 +16,11 @@ typedef struct train_log {
  * failure. */
 int train_log_open(train_log *log, const char *path, bool append);
 
-void train_log_begin(train_log *log, const char *event, const sae_train_options *chosen, uint64_t step);
+/* model: NULL when there is only one. */
+void train_log_begin(train_log *log, const char *model, const char *event, const sae_train_options *chosen, uint64_t step);
 
 /* About a thousand step lines over the run, and every held-out measure. */
-void train_log_step(train_log *log, const sae_train_metrics *metrics);
+void train_log_step(train_log *log, const char *model, const sae_train_metrics *metrics);
 
 /* Whether a write has failed. */
 bool train_log_bad(const train_log *log);

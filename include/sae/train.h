@@ -24,7 +24,7 @@ SAE_API const char *sae_architecture_name(sae_architecture architecture);
 
 /* The penalty of architectures without a k; λ is sparsity_coefficient. */
 typedef enum sae_sparsity {
-    SAE_SPARSITY_AUTO = 0,         /* L1_DECODER_NORM for ReLU and gated, STEP for JumpReLU */
+    SAE_SPARSITY_AUTO = 0,         /* L1_DECODER_NORM for ReLU and gated, TARGET_L0 for JumpReLU */
     SAE_SPARSITY_L1,               /* λ Σ f */
     SAE_SPARSITY_L1_DECODER_NORM,  /* λ Σ f ‖w_dec‖ */
     SAE_SPARSITY_STEP,             /* λ L0 */
@@ -52,8 +52,11 @@ typedef enum sae_b_dec_init {
 
 /* The threshold that takes the place of BatchTopK's choice in the model. */
 typedef enum sae_threshold_rule {
-    SAE_THRESHOLD_QUANTILE = 0, /* k active latents a row over the held-out rows, exactly */
-    SAE_THRESHOLD_EMA           /* running mean of the least activation kept, weight 0.001 (dictionary_learning) */
+    SAE_THRESHOLD_QUANTILE = 0, /* k active latents a row over the held-out rows, exactly; until they are measured,
+                                   or without any, a running mean of the least activation kept, weight 0.01 */
+    SAE_THRESHOLD_EMA,          /* running mean of the least activation kept, weight 0.001, from the first value
+                                   after 1000 steps or half of them (dictionary_learning) */
+    SAE_THRESHOLD_EMA_SAELENS   /* the same with weight 0.01, from 0 at the first step */
 } sae_threshold_rule;
 
 enum { SAE_GROUPS_MAX = 16 };
@@ -86,7 +89,8 @@ typedef struct sae_train_options {
                               by TARGET_L0 */
     size_t batch_rows;     /* rows per step; 0: from F */
     uint64_t steps;        /* 0: chosen from the data */
-    uint64_t seed;         /* initial weights and row order; default 0 */
+    uint64_t seed;         /* initial weights and, unless data_seed is given, row order; default 0 */
+    uint64_t data_seed;    /* row order; UINT64_MAX (default): as seed */
     double learning_rate;  /* peak; 0: chosen from d and F */
     double warmup;         /* fraction of the steps of linear warm-up */
     double decay_start;    /* fraction of the steps after which the rate falls linearly … */
@@ -99,8 +103,8 @@ typedef struct sae_train_options {
     double sparsity_warmup;      /* fraction of the steps over which λ rises from 0; negative: of the architecture */
     double k_start;              /* k starts this many times larger and falls linearly … */
     double k_anneal;             /* … over this fraction of the steps; 0: k is constant */
-    double bandwidth;            /* ε of JumpReLU; 0: 0.05 √(variance of a scaled coordinate), see docs/METHODS.md */
-    double threshold_start;      /* JumpReLU's θ at first; negative: ε / 5 */
+    double bandwidth;            /* ε of JumpReLU, in scaled units; 0: 1e-3 */
+    double threshold_start;      /* JumpReLU's θ at first, in scaled units; negative: 1e-3 */
     double p_start, p_end;       /* p-anneal: the fraction of the steps where p begins to fall; where it ends */
     size_t p_updates;            /* in so many equal steps */
     size_t n_groups;             /* Matryoshka; 0: 1/32, 1/16, 1/8, 1/4, 17/32 of the latents */
@@ -113,10 +117,10 @@ typedef struct sae_train_options {
     bool blas_encoder;     /* pre-activations by BLAS rather than screened: slower, with the bits of this BLAS */
     bool raw_input;        /* b_dec is not subtracted at the input */
     bool free_decoder;     /* decoder rows are not held at unit length */
-    double decoder_norm;   /* length of the decoder rows at first; 1 unless free_decoder */
+    double start_norm;     /* length of the encoder rows at first, and of the rows of a free decoder */
 
-    size_t aux_k;          /* dead latents that model the residual, per row; 0: none; SIZE_MAX: d / 2 with a k, else
-                              none */
+    size_t aux_k;          /* dead latents that model the residual, per row; 0: none; SIZE_MAX: d / 2, 512 at
+                              most, with a k, else none */
     double aux_coefficient;
     sae_aux_style aux_style;
     uint64_t dead_after;   /* a latent is dead when it has not fired for so many rows; 0: from the data */
@@ -159,6 +163,24 @@ SAE_API sae_status sae_trainer_new(sae_trainer **out, const sae_dump *dump, cons
 SAE_API sae_status sae_trainer_load(sae_trainer **out, const char *path, const sae_dump *dump,
                                     const sae_dump *heldout, const sae_train_options *options, sae_error *err);
 SAE_API sae_status sae_trainer_save(const sae_trainer *trainer, const char *path, sae_error *err);
+
+/* n trainers that share one reading of the rows: out [n]; options [n], each NULL for the defaults. The dump is
+   scanned once, and sae_trainer_run_many reads a batch once for all of them; nothing else is shared. They need the
+   same batch_rows, steps, heldout and data_seed: the first one's are taken where another's options leave them open.
+   Each becomes, bit for bit, the SAE that it would become alone with these values, unless the memory limit leaves
+   the set a smaller shuffle window than the SAE alone. On failure all of out are NULL, and the error says which one
+   could not be made. All of them belong to one thread at a time and are freed one by one, in any order. Of the
+   callbacks for the pass before training, the first one's is called. SAE_E_ARGUMENT when n is 0 or the options
+   differ in what is shared. */
+SAE_API sae_status sae_trainer_new_many(sae_trainer **out, size_t n, const sae_dump *dump,
+                                        const sae_dump *heldout, const sae_train_options *const *options,
+                                        sae_error *err);
+/* The same from checkpoints, paths [n], which may be of different steps; one whose path is NULL begins anew, in the
+   row order and the shuffle window of the first that goes on. SAE_E_MISMATCH when the checkpoints are of runs with
+   different windows. */
+SAE_API sae_status sae_trainer_load_many(sae_trainer **out, size_t n, const char *const *paths,
+                                         const sae_dump *dump, const sae_dump *heldout,
+                                         const sae_train_options *const *options, sae_error *err);
 SAE_API void sae_trainer_free(sae_trainer *trainer);
 
 /* The options as chosen: nothing is 0 for "from the data" any more. */
@@ -174,6 +196,13 @@ SAE_API sae_status sae_trainer_step(sae_trainer *trainer, sae_error *err);
 /* Steps until the end, with held-out measurements and checkpoints. SAE_STOPPED when on_step asked for it:
    a checkpoint is then on disk when a path was given. */
 SAE_API sae_status sae_trainer_run(sae_trainer *trainer, sae_error *err);
+
+/* The same for trainers [n] that were made together: a batch is read once for all that are at the same step, and
+   those that are behind catch up first. One that runs out of patience leaves the set. Each is saved to its own
+   checkpoint, all when the first one's checkpoint_seconds are over. SAE_STOPPED when any on_step asked for it, after
+   all have done the step and are saved. SAE_E_NONFINITE names the one that diverged; the others are saved, and its
+   own checkpoint stays as it was. SAE_E_ARGUMENT when n is 0 or they were not made together. */
+SAE_API sae_status sae_trainer_run_many(sae_trainer *const *trainers, size_t n, sae_error *err);
 
 /* The SAE as it is now, in raw activation units (input scaling folded into the weights). */
 SAE_API sae_status sae_trainer_model(sae_model **out, const sae_trainer *trainer, sae_error *err);

@@ -59,12 +59,14 @@ sae_status sae_context_new(sae_context **out, const sae_context_options *options
                          THREADS_MAX);
     if ((opt.allocator.alloc == NULL) != (opt.allocator.free == NULL))
         return saei_fail(err, SAE_E_ARGUMENT, "an allocator needs both alloc and free");
-    if (opt.allocator.alloc == NULL)
+    bool ours = opt.allocator.alloc == NULL;
+    if (ours)
         opt.allocator = (sae_allocator){NULL, default_alloc, default_free};
     sae_context *context = opt.allocator.alloc(opt.allocator.user, sizeof *context);
     if (context == NULL)
         return saei_fail(err, SAE_E_MEMORY, "out of memory for a context");
     context->allocator = opt.allocator;
+    context->zeroed_allocator = ours;
     context->memory_limit = opt.memory_limit != 0 ? opt.memory_limit : half_of_memory();
     atomic_init(&context->used, 0);
     context->threads = opt.threads != 0 ? opt.threads : processors_available();

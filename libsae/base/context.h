@@ -6,6 +6,7 @@
 
 struct sae_context {
     sae_allocator allocator;
+    bool zeroed_allocator; /* the default one: blocks come zeroed, and take no memory before they are used */
     uint64_t memory_limit;
     _Atomic uint64_t used;
     unsigned threads;

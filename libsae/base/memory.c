@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -53,7 +54,8 @@ sae_status saei_alloc(void *out, sae_context *context, size_t count, size_t size
             "%.1f MB more would pass the memory limit of %.1f MB (%.1f MB in use); raise the limit",
             (double)wanted / 1e6, (double)context->memory_limit / 1e6,
             (double)sae_context_memory_used(context) / 1e6);
-    char *base = context->allocator.alloc(context->allocator.user, bytes);
+    char *base = context->zeroed_allocator ? calloc(1, bytes)
+                                           : context->allocator.alloc(context->allocator.user, bytes);
     if (base == NULL) {
         budget_return(context, bytes);
         return saei_fail(err, SAE_E_MEMORY, "out of memory: the allocator refused %.1f MB",
@@ -64,7 +66,8 @@ sae_status saei_alloc(void *out, sae_context *context, size_t count, size_t size
     block_header header = {base, bytes};
     memcpy(block - sizeof header, &header, sizeof header);
     ask_for_huge_pages(block, wanted);
-    memset(block, 0, wanted);
+    if (!context->zeroed_allocator)
+        memset(block, 0, wanted);
     memcpy(out, &block, sizeof block);
     return SAE_OK;
 }

@@ -13,6 +13,7 @@
 struct saei_batches {
     sae_context *context;
     const sae_dump *dump;
+    size_t users;
     size_t d;
     uint64_t seed, rows_total, block_rows;
     uint64_t *blocks; /* the training blocks in the order of this epoch, then the held-out ones ascending */
@@ -126,7 +127,7 @@ sae_status saei_batches_new(saei_batches **out, sae_context *context, const sae_
     sae_status status = saei_alloc(&b, context, 1, sizeof *b, err);
     if (status != SAE_OK)
         return status;
-    *b = (saei_batches){.context = context, .dump = dump, .d = sae_dump_dim(dump), .seed = seed};
+    *b = (saei_batches){.context = context, .dump = dump, .users = 1, .d = sae_dump_dim(dump), .seed = seed};
     b->rows_total = sae_dump_rows(dump);
     b->ordered_epoch = UINT64_MAX;
     /* Blocks are cheap to read together, yet many, so that a held-out share is close to what was asked for.
@@ -148,9 +149,15 @@ sae_status saei_batches_new(saei_batches **out, sae_context *context, const sae_
     return SAE_OK;
 }
 
+saei_batches *saei_batches_share(saei_batches *b)
+{
+    b->users++;
+    return b;
+}
+
 void saei_batches_free(saei_batches *b)
 {
-    if (b == NULL)
+    if (b == NULL || --b->users > 0)
         return;
     saei_window_loader_free(b->loader);
     saei_free(b->context, b->order);

@@ -22,7 +22,9 @@ typedef struct saei_batches_state {
    must outlive the batches, and its context is used from a second thread. */
 sae_status saei_batches_new(saei_batches **out, sae_context *context, const sae_dump *dump, double heldout,
                             uint64_t heldout_rows_max, uint64_t window_rows, uint64_t seed, sae_error *err);
-void saei_batches_free(saei_batches *batches); /* waits for the read that is under way */
+/* Another user of the same stream, on the same thread; each frees it once. */
+saei_batches *saei_batches_share(saei_batches *batches);
+void saei_batches_free(saei_batches *batches); /* the last one waits for the read that is under way */
 
 uint64_t saei_batches_rows(const saei_batches *batches); /* training rows of an epoch */
 uint64_t saei_batches_heldout_rows(const saei_batches *batches);

@@ -16,7 +16,7 @@
 
 /* Up to so many dead latents are copied together, and their products are dense; more are handled code by
  * code. */
-enum { SAEI_AUXK_FEW = 512 };
+enum { SAEI_AUXK_FEW = 1024 };
 
 typedef struct saei_auxk_settings {
     size_t k; /* 0: no AuxK */

@@ -3,7 +3,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "io/safetensors.h"
-#include "train/trainer.h"
+#include "train/choices.h"
+#include "train/trainer_set.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -45,6 +46,7 @@ static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
         {"batch_rows", SAEI_U64, 0, &o->batch_rows},
         {"steps", SAEI_U64, 0, &o->steps},
         {"seed", SAEI_U64, 0, &o->seed},
+        {"data_seed", SAEI_U64, 0, &o->data_seed},
         {"aux_k", SAEI_U64, 0, &o->aux_k},
         {"dead_after", SAEI_U64, 0, &o->dead_after},
         {"heldout_every", SAEI_U64, 0, &o->heldout_every},
@@ -76,7 +78,7 @@ static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
         {"raw_input", SAEI_BOOL, 0, &o->raw_input},
         {"blas_encoder", SAEI_BOOL, 0, &o->blas_encoder},
         {"free_decoder", SAEI_BOOL, 0, &o->free_decoder},
-        {"decoder_norm", SAEI_F64, 0, &o->decoder_norm},
+        {"start_norm", SAEI_F64, 0, &o->start_norm},
         {"aux_style", SAEI_U32, 0, &o->aux_style},
         {"resample_every", SAEI_U64, 0, &o->resample_every},
         {"threshold_rule", SAEI_U32, 0, &o->threshold_rule},
@@ -120,9 +122,8 @@ static void checksum(char out[CHECKSUM_TEXT], const piece *pieces, size_t n, con
 
 sae_status sae_trainer_save(const sae_trainer *trainer, const char *path, sae_error *err)
 {
-    /* The pieces point into a copy, so that the mirror of the data position can be set. */
+    /* The pieces point into a copy, so that the size of the window can be set. */
     sae_trainer t = *trainer;
-    t.place = saei_batches_tell(trainer->batches);
     t.window_rows = saei_batches_window_rows(trainer->batches);
     piece pieces[PIECES_MAX];
     saei_tensor_out tensors[PIECES_MAX];
@@ -202,7 +203,9 @@ static sae_status check_numbers(const sae_trainer *t, uint64_t d, uint64_t rows,
     return SAE_OK;
 }
 
-static sae_status read_state(sae_trainer *t, const saei_safetensors *file, const char *path, sae_error *err)
+/* leader NULL: the rows are its own. */
+static sae_status read_state(sae_trainer *t, const sae_trainer *leader, const saei_safetensors *file,
+                             const char *path, sae_error *err)
 {
     piece pieces[PIECES_MAX];
     uint64_t d = t->d, rows = t->rows;
@@ -213,7 +216,9 @@ static sae_status read_state(sae_trainer *t, const saei_safetensors *file, const
     if (status == SAE_OK)
         status = check_numbers(t, d, rows, path, err);
     if (status == SAE_OK)
-        status = saei_trainer_prepare(t, err);
+        status = saei_train_options_choose(&t->options, (size_t)t->d, t->rows, err);
+    if (status == SAE_OK)
+        status = saei_trainer_prepare(t, leader != NULL ? leader : t, err);
     if (status != SAE_OK)
         return status;
     size_t arrays = list_arrays(pieces + n, t);
@@ -230,23 +235,21 @@ static sae_status read_state(sae_trainer *t, const saei_safetensors *file, const
     return saei_batches_seek(t->batches, t->place, err);
 }
 
-static sae_status load_file(sae_trainer **out, const char *path, const sae_dump *dump,
-                            const sae_dump *heldout, const sae_train_options *options, sae_error *err)
+static sae_status load_file(sae_trainer **out, saei_trainer_set *set, const char *path,
+                            const sae_train_options *options, sae_error *err)
 {
-    *out = NULL;
     saei_safetensors *file = NULL;
     sae_trainer *t;
-    saei_dump_scan_result scan = {0};
-    sae_status status = saei_trainer_alloc(&t, dump, heldout, options, err);
+    sae_status status = saei_trainer_alloc(&t, set->dump, set->heldout, options, err);
     if (status != SAE_OK)
         return status;
+    t->options.start = NULL;
     status = saei_safetensors_open(&file, t->context, path, err);
     if (status == SAE_OK)
-        status = saei_trainer_scan(t, &scan, err);
+        status = saei_trainer_set_scan(set, t, err);
     if (status == SAE_OK)
-        status = read_state(t, file, path, err);
+        status = read_state(t, set->leader, file, path, err);
     saei_safetensors_free(file);
-    saei_free(t->context, scan.mean);
     if (status != SAE_OK) {
         sae_trainer_free(t);
         return status;
@@ -255,16 +258,16 @@ static sae_status load_file(sae_trainer **out, const char *path, const sae_dump 
     return SAE_OK;
 }
 
-sae_status sae_trainer_load(sae_trainer **out, const char *path, const sae_dump *dump,
-                            const sae_dump *heldout, const sae_train_options *options, sae_error *err)
+sae_status saei_trainer_set_load(sae_trainer **out, saei_trainer_set *set, const char *path,
+                                 const sae_train_options *options, sae_error *err)
 {
     sae_error first;
     char previous[4096];
-    sae_status status = load_file(out, path, dump, heldout, options, &first);
+    sae_status status = load_file(out, set, path, options, &first);
     bool damaged = status == SAE_E_FORMAT || status == SAE_E_NOT_FOUND || status == SAE_E_IO;
     if (damaged && (size_t)snprintf(previous, sizeof previous, "%s.prev", path) < sizeof previous &&
-        load_file(out, previous, dump, heldout, options, NULL) == SAE_OK) {
-        saei_log((*out)->context, "%s; going on from %s", first.text, previous);
+        load_file(out, set, previous, options, NULL) == SAE_OK) {
+        saei_log(set->context, "%s; going on from %s", first.text, previous);
         return SAE_OK;
     }
     if (status != SAE_OK && err != NULL)

@@ -9,6 +9,7 @@ void sae_train_options_init(sae_train_options *options)
 {
     *options = (sae_train_options){
         .size = sizeof *options,
+        .data_seed = UINT64_MAX,
         .warmup = 0.03,
         .decay_start = 0.2,
         .sparsity_coefficient = -1.0,
@@ -18,7 +19,7 @@ void sae_train_options_init(sae_train_options *options)
         .p_start = 0.2,
         .p_end = 0.2,
         .p_updates = 10,
-        .decoder_norm = 1.0,
+        .start_norm = 1.0,
         .beta1 = 0.9,
         .beta2 = 0.999,
         .epsilon = 1e-8,
@@ -177,7 +178,7 @@ static const char *wrong_choice(const sae_train_options *o)
         return "no such input_scale";
     if ((unsigned)o->b_dec_init > SAE_B_DEC_ZERO)
         return "no such b_dec_init";
-    return (unsigned)o->threshold_rule > SAE_THRESHOLD_EMA ? "no such threshold_rule" : NULL;
+    return (unsigned)o->threshold_rule > SAE_THRESHOLD_EMA_SAELENS ? "no such threshold_rule" : NULL;
 }
 
 static sae_status check_ranges(const sae_train_options *o, sae_error *err)
@@ -211,8 +212,8 @@ static sae_status check_ranges(const sae_train_options *o, sae_error *err)
         wrong = "checkpoint_seconds must not be negative";
     else if (!(o->decay_to >= 0.0 && o->decay_to <= 1.0))
         wrong = "decay_to must be in [0, 1]";
-    else if (!(o->decoder_norm > 0.0 && isfinite(o->decoder_norm)))
-        wrong = "decoder_norm must be above 0";
+    else if (!(o->start_norm > 0.0 && isfinite(o->start_norm)))
+        wrong = "start_norm must be above 0";
     else if (!(o->spike >= 0.0))
         wrong = "spike must not be negative";
     else if ((wrong = wrong_groups(o)) == NULL)
@@ -222,6 +223,8 @@ static sae_status check_ranges(const sae_train_options *o, sae_error *err)
 
 sae_status saei_train_options_choose(sae_train_options *o, size_t d, uint64_t rows, sae_error *err)
 {
+    if (o->data_seed == UINT64_MAX)
+        o->data_seed = o->seed;
     if (o->n_latents == 0)
         o->n_latents = choose_latents(d, rows);
     if (o->k == 0)

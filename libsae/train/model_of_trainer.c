@@ -129,6 +129,8 @@ static sae_status describe(sae_model *model, const sae_trainer *t, sae_error *er
         status = saei_model_set_metadata(model, "data_xxh3_128", t->data_hash, err);
     for (size_t i = 0; status == SAE_OK && i < sizeof entries / sizeof entries[0]; i++)
         status = saei_model_set_metadata(model, entries[i].key, entries[i].text, err);
+    if (status == SAE_OK && o->data_seed != o->seed)
+        status = saei_model_set_metadata(model, "data_seed", whole("data_seed", o->data_seed).text, err);
     return status;
 }
 

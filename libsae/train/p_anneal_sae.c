@@ -1,7 +1,7 @@
 /* p-anneal (Karvonen et al. 2024, arXiv 2408.00113): ReLU with
        loss = Σ‖e‖² / B + λ Σ f^p / B,
    where p falls from 1 in equal steps; at each, λ is multiplied by Σ f^p / Σ f^p_next of the batch, so that
-   the penalty goes on where it was (p_schedule.h). */
+   the penalty goes on where it was (schedule.h). */
 #include "train/architecture.h"
 
 #include <math.h>

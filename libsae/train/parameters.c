@@ -31,17 +31,18 @@ void saei_parameters_free(saei_parameters *parameters, sae_context *context)
     *parameters = (saei_parameters){0};
 }
 
-void saei_parameters_init(saei_parameters *p, uint64_t seed, double radius)
+void saei_parameters_init(saei_parameters *p, uint64_t seed, double encoder_norm, double decoder_norm)
 {
     for (size_t j = 0; j < p->n_latents; j++) {
         saei_rng rng = saei_rng_new(seed, SAEI_STREAM_INIT, j);
         float *row = p->W_dec + j * p->d;
         for (size_t i = 0; i < p->d; i++)
             row[i] = (float)saei_rng_normal(&rng);
-        float scale = (float)(radius / sqrt(saei_row_norm2(row, p->d)));
-        for (size_t i = 0; i < p->d; i++)
-            row[i] *= scale;
+        double norm = sqrt(saei_row_norm2(row, p->d));
+        for (size_t i = 0; i < p->d; i++) {
+            p->W_enc[j * p->d + i] = row[i] * (float)(encoder_norm / norm);
+            row[i] *= (float)(decoder_norm / norm);
+        }
     }
-    memcpy(p->W_enc, p->W_dec, p->d * p->n_latents * sizeof(float));
     memset(p->b_enc, 0, (1 + p->n_extra) * p->n_latents * sizeof(float));
 }

@@ -22,8 +22,9 @@ sae_status saei_parameters_new(saei_parameters *out, sae_context *context, size_
                                size_t n_extra, sae_error *err);
 void saei_parameters_free(saei_parameters *parameters, sae_context *context);
 
-/* Decoder rows uniform on the sphere of the given radius, W_enc = W_dec (tied), biases and extras 0; b_dec is
-   left to the caller. */
-void saei_parameters_init(saei_parameters *parameters, uint64_t seed, double radius);
+/* Rows of random directions, the same in W_enc as in W_dec, of the given lengths; biases and extras 0; b_dec
+   is left to the caller. */
+void saei_parameters_init(saei_parameters *parameters, uint64_t seed, double encoder_norm,
+                          double decoder_norm);
 
 #endif

@@ -25,7 +25,7 @@ static void forget(sae_train_options *o)
     o->p_updates = defaults.p_updates;
     o->detached_gate = defaults.detached_gate;
     o->raw_input = defaults.raw_input;
-    o->decoder_norm = defaults.decoder_norm;
+    o->start_norm = defaults.start_norm;
     o->dead_after = defaults.dead_after;
     o->resample_every = defaults.resample_every;
 }
@@ -55,7 +55,7 @@ static void dictionary_learning(sae_train_options *o)
 }
 
 /* SAELens: rows by their mean norm, decoder rows of length 0.1 at first and free, biases 0, a constant rate
-   of 3e-4 and no clipping below 1. */
+   of 3e-4, the gradient clipped at 1. */
 static void saelens(sae_train_options *o)
 {
     forget(o);
@@ -69,11 +69,12 @@ static void saelens(sae_train_options *o)
     o->decay_start = 1.0;
     o->clip = 1.0;
     o->free_decoder = true;
-    o->decoder_norm = 0.1;
+    o->start_norm = 0.1;
     o->aux_k = SIZE_MAX;
     o->aux_style = SAE_AUX_SAELENS;
     o->aux_coefficient = 1.0;
-    o->threshold_rule = SAE_THRESHOLD_EMA;
+    o->sparsity_warmup = 0.0;
+    o->threshold_rule = SAE_THRESHOLD_EMA_SAELENS;
     o->group_mean = false;
 }
 
@@ -95,7 +96,7 @@ static void dl_matryoshka(sae_train_options *o)
     o->architecture = SAE_ARCH_MATRYOSHKA;
 }
 
-/* StandardTrainer: λ on ‖f‖₁ beside unit rows, rate 1e-3, resampling instead of AuxK. */
+/* StandardTrainer: λ on ‖f‖₁ beside unit rows, rate 1e-3, no AuxK. */
 static void dl_relu(sae_train_options *o)
 {
     dictionary_learning(o);
@@ -106,6 +107,8 @@ static void dl_relu(sae_train_options *o)
     o->learning_rate = 1e-3;
     o->clip = 0.0;
     o->aux_k = 0;
+    o->start_norm = 0.1;
+    o->b_dec_init = SAE_B_DEC_ZERO;
 }
 
 static void dl_p_anneal(sae_train_options *o)
@@ -120,6 +123,7 @@ static void dl_gated(sae_train_options *o)
     dl_relu(o);
     o->architecture = SAE_ARCH_GATED;
     o->detached_gate = true;
+    o->start_norm = 1.0;
     o->learning_rate = 5e-5;
     o->beta1 = 0.0;
 }

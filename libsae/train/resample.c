@@ -54,12 +54,12 @@ static void clear_moments(sae_trainer *t, size_t j)
     }
 }
 
-/* Points latent j at row x [d], which is centred. */
+/* Points latent j at row x [d] as the encoder sees it: centred, unless the input is raw. */
 static void point_at(sae_trainer *t, size_t j, const float *x, double encoder_norm)
 {
     saei_parameters *p = &t->parameters;
     double norm = sqrt(saei_row_norm2(x, p->d));
-    double decoder_norm = t->options.free_decoder ? t->options.decoder_norm : 1.0;
+    double decoder_norm = t->options.free_decoder ? t->options.start_norm : 1.0;
     if (!(norm > 0.0))
         return;
     for (size_t i = 0; i < p->d; i++) {

@@ -42,6 +42,25 @@ static uint32_t find_bin(const uint32_t *bins, uint64_t *skip)
     return bin;
 }
 
+static double value_at(uint32_t upper, uint32_t lower)
+{
+    uint32_t bits = upper << 16 | lower;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return (double)value;
+}
+
+/* Between the value in this bin and the next larger one, where no rounding of the model brings one over it.
+ */
+static double threshold_above(const uint32_t *bins, uint32_t upper, uint32_t lower)
+{
+    uint32_t next = lower + 1;
+    while (next < SAEI_QUANTILE_BINS && bins[next] == 0)
+        next++;
+    double value = value_at(upper, lower);
+    return next < SAEI_QUANTILE_BINS ? 0.5 * (value + value_at(upper, next)) : value;
+}
+
 sae_status saei_trainer_calibrate(sae_trainer *t, sae_error *err)
 {
     uint64_t rows, skip;
@@ -53,9 +72,8 @@ sae_status saei_trainer_calibrate(sae_trainer *t, sae_error *err)
     status = fill_bins(t, upper, true, &rows, err);
     if (status != SAE_OK)
         return status;
-    uint32_t bits = upper << 16 | find_bin(t->bins, &skip);
-    float threshold;
-    memcpy(&threshold, &bits, sizeof threshold);
-    t->threshold = (double)threshold;
+    uint32_t lower = find_bin(t->bins, &skip);
+    /* The value itself is the first to be left out; with ties on both sides of it no threshold is exact. */
+    t->threshold = skip == 0 ? threshold_above(t->bins, upper, lower) : value_at(upper, lower);
     return SAE_OK;
 }

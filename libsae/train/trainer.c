@@ -4,11 +4,9 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "dump/dump.h"
-#include "num/geometric_median.h"
-#include "train/choices.h"
 
 #include <math.h>
-#include <string.h>
+#include <stdio.h>
 
 enum { HELDOUT_ROWS_MAX = 16384 };
 
@@ -75,22 +73,36 @@ static uint64_t fixed_bytes(const sae_trainer *t)
                                                       saei_mul(o->n_latents, 32) + quantile_bytes(t)));
 }
 
-/* The shuffle gets what the limit leaves. */
-static sae_status choose_window(sae_trainer *t, sae_error *err)
+/* "training 64 latents on NAME", "training 3 SAEs with 4096 latents in all on NAME" */
+static sae_status too_little(sae_trainer *const *trainers, size_t n, uint64_t least, uint64_t limit,
+                             sae_error *err)
 {
+    char several[48] = "";
+    size_t latents = 0;
+    for (size_t i = 0; i < n; i++)
+        latents = saei_add(latents, trainers[i]->options.n_latents);
+    if (n > 1)
+        snprintf(several, sizeof several, "%zu SAEs of together ", n);
+    return saei_fail(err, SAE_E_MEMORY,
+                     "training %s%zu latents on %s needs a memory limit of at least %.1f MB, not %.1f MB",
+                     several, latents, sae_dump_name(trainers[0]->dump), ceil((double)least / 1e5) / 10,
+                     (double)limit / 1e6);
+}
+
+sae_status saei_trainer_plan(sae_trainer *const *trainers, size_t n, sae_error *err)
+{
+    sae_trainer *t = trainers[0];
     uint64_t row_bytes = t->d * sizeof(float) + sizeof(uint64_t), left = saei_memory_left(t->context);
-    uint64_t fixed = fixed_bytes(t), used = sae_context_memory_used(t->context);
-    uint64_t limit = sae_context_memory_limit(t->context), share = library_share(limit);
-    uint64_t enough =
-        t->rows < 4 * (uint64_t)t->options.batch_rows ? t->rows : 4 * (uint64_t)t->options.batch_rows;
-    uint64_t needed = saei_add(fixed, enough * row_bytes);
+    uint64_t used = sae_context_memory_used(t->context), limit = sae_context_memory_limit(t->context);
+    uint64_t share = library_share(limit), fixed = 0, batches = 4 * (uint64_t)t->options.batch_rows;
+    for (size_t i = 0; i < n; i++)
+        fixed = saei_add(fixed, fixed_bytes(trainers[i]));
+    uint64_t enough = t->rows < batches ? t->rows : batches, needed = saei_add(fixed, enough * row_bytes);
     if (saei_add(needed, share) > left)
-        return saei_fail(err, SAE_E_MEMORY,
-                         "training %zu latents on %s needs a memory limit of at least %.1f MB, not %.1f MB",
-                         t->options.n_latents, sae_dump_name(t->dump),
-                         ceil((double)least_limit(saei_add(needed, used)) / 1e5) / 10, (double)limit / 1e6);
+        return too_little(trainers, n, least_limit(saei_add(needed, used)), limit, err);
     uint64_t window = (left - fixed - share) / row_bytes;
-    t->window_rows = window < t->rows ? window : t->rows;
+    for (size_t i = 0; i < n; i++)
+        trainers[i]->window_rows = window < t->rows ? window : t->rows;
     return SAE_OK;
 }
 
@@ -117,17 +129,42 @@ static sae_status allocate(sae_trainer *t, sae_error *err)
         status = saei_alloc(&t->fired, context, F, sizeof *t->fired, err);
     if (status == SAE_OK)
         status = saei_alloc(&t->heldout_mean, context, d, sizeof *t->heldout_mean, err);
-    if (status == SAE_OK)
-        status = saei_batches_new(&t->batches, context, t->dump, t->heldout != NULL ? 0.0 : o->heldout,
-                                  HELDOUT_ROWS_MAX, t->window_rows, o->seed, err);
     return status;
 }
 
-sae_status saei_trainer_prepare(sae_trainer *t, sae_error *err)
+/* What one reading of the rows can serve. */
+static sae_status check_agreement(const sae_trainer *t, const sae_trainer *leader, sae_error *err)
 {
-    sae_status status = saei_train_options_choose(&t->options, (size_t)t->d, t->rows, err);
-    if (status == SAE_OK && t->window_rows == 0)
-        status = choose_window(t, err);
+    const sae_train_options *a = &t->options, *b = &leader->options;
+    const char *differs = a->batch_rows != b->batch_rows ? "batch_rows"
+                          : a->steps != b->steps         ? "steps"
+                          : a->heldout != b->heldout     ? "heldout"
+                          : a->data_seed != b->data_seed ? "data_seed"
+                                                         : NULL;
+    if (differs != NULL)
+        return saei_fail(err, SAE_E_ARGUMENT, "SAEs that are trained together need the same %s", differs);
+    if (t->window_rows != leader->window_rows)
+        return saei_fail(
+            err, SAE_E_MISMATCH,
+            "the checkpoints of SAEs trained together come of different runs: train them one by one");
+    return SAE_OK;
+}
+
+static sae_status get_batches(sae_trainer *t, const sae_trainer *leader, sae_error *err)
+{
+    const sae_train_options *o = &t->options;
+    if (leader == t)
+        return saei_batches_new(&t->batches, t->context, t->dump, t->heldout != NULL ? 0.0 : o->heldout,
+                                HELDOUT_ROWS_MAX, t->window_rows, o->data_seed, err);
+    sae_status status = check_agreement(t, leader, err);
+    if (status == SAE_OK)
+        t->batches = saei_batches_share(leader->batches);
+    return status;
+}
+
+sae_status saei_trainer_prepare(sae_trainer *t, const sae_trainer *leader, sae_error *err)
+{
+    sae_status status = get_batches(t, leader, err);
     if (status == SAE_OK)
         status = allocate(t, err);
     if (status == SAE_OK)
@@ -155,7 +192,6 @@ sae_status saei_trainer_alloc(sae_trainer **out, const sae_dump *dump, const sae
         return status;
     *t = (sae_trainer){.context = context, .dump = dump, .heldout = heldout, .options = opt, .anneal = 1.0};
     t->best_fvu = INFINITY;
-    t->options.start = NULL;
     t->d = sae_dump_dim(dump);
     t->rows = sae_dump_rows(dump);
     t->options.checkpoint = NULL;
@@ -164,101 +200,6 @@ sae_status saei_trainer_alloc(sae_trainer **out, const sae_dump *dump, const sae
         status = saei_strdup(&path, context, opt.checkpoint, err);
         t->options.checkpoint = path;
     }
-    if (status != SAE_OK) {
-        sae_trainer_free(t);
-        return status;
-    }
-    *out = t;
-    return SAE_OK;
-}
-
-sae_status saei_trainer_scan(sae_trainer *t, saei_dump_scan_result *scan, sae_error *err)
-{
-    sae_status status = saei_dump_scan(scan, t->dump, t->options.progress, t->options.progress_user, err);
-    if (status != SAE_OK)
-        return status;
-    memcpy(t->data_hash, scan->hash, sizeof t->data_hash);
-    t->outliers = scan->outliers;
-    return SAE_OK;
-}
-
-static double scale_of(const sae_trainer *t, const saei_dump_scan_result *scan)
-{
-    switch (t->options.input_scale) {
-    case SAE_SCALE_RMS_NORM:
-        return 1.0 / sqrt(scan->mean_square);
-    case SAE_SCALE_MEAN_NORM:
-        return sqrt((double)t->d) / scan->mean_norm;
-    case SAE_SCALE_NONE:
-        return 1.0;
-    case SAE_SCALE_VARIANCE:
-        break;
-    }
-    return 1.0 / sqrt(scan->variance);
-}
-
-/* The geometric median of the first batch, in scaled units. */
-static sae_status median_of_batch(sae_trainer *t, sae_error *err)
-{
-    size_t d = (size_t)t->d, n = t->options.batch_rows;
-    float *x = t->objective.xc;
-    double *work;
-    sae_status status = saei_alloc(&work, t->context, saei_mul(2, d), sizeof *work, err);
-    if (status != SAE_OK)
-        return status;
-    status = saei_batches_next(x, t->batches, n, err);
-    if (status == SAE_OK) {
-        for (size_t i = 0; i < n * d; i++)
-            x[i] *= (float)t->scale;
-        saei_geometric_median(t->parameters.b_dec, x, n, d, work);
-        status = saei_batches_seek(t->batches, (saei_batches_state){0}, err);
-    }
-    saei_free(t->context, work);
-    return status;
-}
-
-static sae_status init_weights(sae_trainer *t, const double *mean, sae_error *err)
-{
-    const sae_train_options *o = &t->options;
-    saei_parameters *p = &t->parameters;
-    saei_parameters_init(p, o->seed, o->free_decoder ? o->decoder_norm : 1.0);
-    if (o->architecture == SAE_ARCH_JUMPRELU)
-        for (size_t j = 0; j < p->n_latents; j++)
-            p->extra[0][j] = (float)o->threshold_start;
-    if (o->b_dec_init == SAE_B_DEC_GEOMETRIC_MEDIAN)
-        return median_of_batch(t, err);
-    for (size_t i = 0; i < p->d; i++)
-        p->b_dec[i] = o->b_dec_init == SAE_B_DEC_MEAN ? (float)(t->scale * mean[i]) : 0.0f;
-    return SAE_OK;
-}
-
-sae_status sae_trainer_new(sae_trainer **out, const sae_dump *dump, const sae_dump *heldout,
-                           const sae_train_options *options, sae_error *err)
-{
-    *out = NULL;
-    sae_trainer *t;
-    saei_dump_scan_result scan = {0};
-    const sae_model *start = options != NULL ? options->start : NULL;
-    sae_status status = saei_trainer_alloc(&t, dump, heldout, options, err);
-    if (status == SAE_OK && start != NULL)
-        status = saei_trainer_match_model(t, start, err);
-    if (status == SAE_OK)
-        status = saei_trainer_scan(t, &scan, err);
-    if (status == SAE_OK && !(scan.variance > 0.0))
-        status = saei_fail(err, SAE_E_ARGUMENT, "%s: all rows are equal; there is nothing to learn",
-                           sae_dump_name(dump));
-    if (status == SAE_OK) {
-        t->scale = scale_of(t, &scan);
-        status = saei_trainer_prepare(t, err);
-    }
-    if (status == SAE_OK && start != NULL)
-        saei_trainer_start_from(t, start);
-    else if (status == SAE_OK)
-        status = init_weights(t, scan.mean, err);
-    if (status == SAE_OK)
-        saei_objective_pack(&t->objective, &t->parameters);
-    if (t != NULL)
-        saei_free(t->context, scan.mean);
     if (status != SAE_OK) {
         sae_trainer_free(t);
         return status;

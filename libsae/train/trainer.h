@@ -13,7 +13,7 @@ struct sae_trainer {
     sae_context *context;
     const sae_dump *dump, *heldout; /* heldout NULL: blocks kept apart from dump */
     sae_train_options options;      /* as chosen; strings belong to the trainer */
-    saei_batches *batches;
+    saei_batches *batches;          /* one for all trainers of a set */
     saei_objective objective;
     saei_parameters parameters;
     saei_adam adam;
@@ -31,7 +31,7 @@ struct sae_trainer {
     double *row_loss;      /* [B] work of the resampling */
     uint64_t step;
     uint64_t d, rows, window_rows; /* of the data: a checkpoint belongs to them */
-    saei_batches_state place;      /* mirrors the batches while a checkpoint is read or written */
+    saei_batches_state place;      /* where the rows of the next step begin */
     char data_hash[33];
     sae_outliers outliers;
     sae_train_metrics metrics;
@@ -40,14 +40,25 @@ struct sae_trainer {
 /* Fills metrics.heldout from the held-out rows; rows = 0 when there are none. */
 sae_status saei_trainer_measure(sae_trainer *trainer, sae_error *err);
 
-/* The parts of its construction that a new run and a resumed one share. First a trainer with its options
-   read, without weights or buffers … */
+/* A trainer with its options read, without weights or buffers. */
 sae_status saei_trainer_alloc(sae_trainer **out, const sae_dump *dump, const sae_dump *heldout,
                               const sae_train_options *options, sae_error *err);
-/* … then one pass over the data, which gives its hash; scan->mean is to be freed … */
-sae_status saei_trainer_scan(sae_trainer *trainer, saei_dump_scan_result *scan, sae_error *err);
-/* … then the choices that the options leave open, and every buffer. */
-sae_status saei_trainer_prepare(sae_trainer *trainer, sae_error *err);
+/* Gives trainers [n] whose options are chosen the shuffle window that the memory limit leaves beside them. */
+sae_status saei_trainer_plan(sae_trainer *const *trainers, size_t n, sae_error *err);
+/* Every buffer, for the options as chosen. The rows are those of the leader, which may be the trainer itself.
+ */
+sae_status saei_trainer_prepare(sae_trainer *trainer, const sae_trainer *leader, sae_error *err);
+
+/* The scale and the weights that a new run begins with: of options.start, or drawn. first_rows: in its
+   objective, raw, the first batch, if saei_trainer_wants_rows says so. */
+bool saei_trainer_wants_rows(const sae_trainer *trainer);
+void saei_trainer_set_scale(sae_trainer *trainer, const saei_dump_scan_result *scan);
+sae_status saei_trainer_init_weights(sae_trainer *trainer, const double *mean, sae_error *err);
+
+/* The rows of the next step into the objective's batch, wherever in the stream the other users of it are … */
+sae_status saei_trainer_read_rows(sae_trainer *trainer, sae_error *err);
+/* … and the step. The stream must be behind those rows. */
+sae_status saei_trainer_learn(sae_trainer *trainer, sae_error *err);
 
 /* The exact threshold above which the held-out rows have k active latents a row, into trainer->threshold. */
 sae_status saei_trainer_calibrate(sae_trainer *trainer, sae_error *err);

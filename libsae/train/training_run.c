@@ -1,143 +1,109 @@
+/* Steps until the end, of one trainer or of several that share their rows. */
 #include "base/error.h"
-#include "train/schedule.h"
-#include "train/trainer.h"
+#include "train/trainer_set.h"
 
 #include <inttypes.h>
-#include <math.h>
+#include <string.h>
 #include <time.h>
 
-/* Counts the rows since each latent fired. Returns the number of dead ones. */
-static size_t update_silence(sae_trainer *t)
-{
-    size_t dead = 0;
-    for (size_t j = 0; j < t->options.n_latents; j++) {
-        bool fired = t->objective.latent_sums[j].active > 0;
-        t->silent[j] = fired ? 0 : t->silent[j] + t->options.batch_rows;
-        dead += t->silent[j] >= t->options.dead_after;
-    }
-    return dead;
-}
-
-static sae_status diverged(const sae_trainer *t, sae_error *err)
-{
-    return saei_fail(err, SAE_E_NONFINITE,
-                     "training diverged at step %" PRIu64 ": try a learning rate below %g", t->step + 1,
-                     t->options.learning_rate);
-}
-
-/* A loss far above its running mean means that training has left its course: the last checkpoint is better.
- */
-static sae_status check_spike(sae_trainer *t, double loss, sae_error *err)
-{
-    const double weight = 0.02;
-    const uint64_t settled = 100;
-    if (t->options.spike > 0.0 && t->step >= settled && loss > t->options.spike * t->running_loss)
-        return saei_fail(err, SAE_E_NONFINITE,
-                         "the loss jumped from %g to %g at step %" PRIu64
-                         ": try a lower learning rate, or look for outlier rows",
-                         t->running_loss, loss, t->step + 1);
-    t->running_loss = t->step == 0 ? loss : t->running_loss + weight * (loss - t->running_loss);
-    return SAE_OK;
-}
-
-/* The factor that brings the gradient's norm down to what is allowed. The norm itself costs a sweep: only
-   when its bound does not settle the question. */
-static sae_status clip_factor(double *out, sae_trainer *t, const saei_penalty *penalty, sae_error *err)
-{
-    double clip = t->options.clip, bound = saei_objective_norm_bound(&t->objective);
-    *out = 1.0;
-    if (isnan(bound))
-        return diverged(t, err);
-    if (!(clip > 0.0) || bound <= clip)
-        return SAE_OK;
-    double norm = saei_objective_sweep(&t->objective, &t->parameters, penalty, NULL, NULL);
-    if (!isfinite(norm))
-        return diverged(t, err);
-    if (norm > clip)
-        *out = clip / norm;
-    return SAE_OK;
-}
-
-/* Negative thresholds would let negative pre-activations through. */
-static void keep_thresholds_positive(saei_parameters *p)
-{
-    for (size_t j = 0; j < p->n_latents; j++)
-        p->extra[0][j] = p->extra[0][j] > 0.0f ? p->extra[0][j] : 0.0f;
-}
-
-/* What follows a change of the weights. */
-static void finish_step(sae_trainer *t, const saei_penalty *penalty)
-{
-    const sae_train_options *o = &t->options;
-    const double weight = 0.001;
-    if (o->architecture == SAE_ARCH_JUMPRELU)
-        keep_thresholds_positive(&t->parameters);
-    if (penalty->p_next != penalty->p)
-        t->anneal *= saei_objective_p_ratio(&t->objective);
-    double least = (double)t->objective.batch_floor;
-    if (t->bins != NULL && o->threshold_rule == SAE_THRESHOLD_EMA && least > 0.0)
-        t->threshold = t->threshold > 0.0 ? t->threshold + weight * (least - t->threshold) : least;
-}
-
-/* Learns from the batch that lies in the objective. */
-static sae_status learn(sae_trainer *t, sae_error *err)
-{
-    const sae_train_options *o = &t->options;
-    saei_objective *objective = &t->objective;
-    saei_penalty penalty = saei_schedule_penalty(o, t->step, t->anneal);
-    double rate = saei_learning_rate(o, t->step), factor;
-    objective->k = saei_schedule_k(o, t->step);
-    objective->l0 = t->l0;
-    saei_auxk_set_dead(&objective->aux, t->silent, o->dead_after);
-    saei_objective_forward(objective, &t->parameters, &penalty, (float)t->scale, o->batch_rows);
-    saei_objective_result r = saei_objective_backward(objective, &t->parameters, &penalty);
-    if (!isfinite(r.loss) || !isfinite(r.aux_loss))
-        return diverged(t, err);
-    t->l0 = objective->l0;
-    sae_status status = check_spike(t, r.loss, err);
-    if (status == SAE_OK)
-        status = clip_factor(&factor, t, &penalty, err);
-    if (status != SAE_OK)
-        return status;
-    saei_adam_step step = saei_adam_begin(&t->parameters, &t->adam, ++t->step, rate, factor);
-    double norm = saei_objective_sweep(objective, &t->parameters, &penalty, saei_adam_update_latent, &step);
-    saei_adam_update_b_dec(&step, objective->g_b_dec);
-    finish_step(t, &penalty);
-    size_t dead = update_silence(t);
-    sae_fidelity heldout = t->metrics.heldout;
-    t->metrics = (sae_train_metrics){.step = t->step,
-                                     .steps = o->steps,
-                                     .loss = r.reconstruction,
-                                     .sparsity_loss = saei_objective_sparsity(objective, &penalty),
-                                     .aux_loss = r.aux_loss,
-                                     .learning_rate = rate,
-                                     .gradient_norm = norm,
-                                     .l0 = (double)r.active / (double)o->batch_rows,
-                                     .dead = (double)dead / (double)o->n_latents,
-                                     .heldout = heldout};
-    return SAE_OK;
-}
-
-sae_status sae_trainer_step(sae_trainer *t, sae_error *err)
-{
-    const sae_train_options *o = &t->options;
-    sae_status status = saei_batches_next(t->objective.xc, t->batches, o->batch_rows, err);
-    if (status == SAE_OK)
-        status = learn(t, err);
-    if (status == SAE_OK && o->resample_every > 0 && t->step % o->resample_every == 0)
-        saei_trainer_resample(t);
-    return status;
-}
-
 /* Whether the held-out rows say that going on does not help. */
-static bool exhausted(sae_trainer *t)
+static bool exhausted(const sae_trainer *t)
+{
+    return t->options.patience > 0 && t->without_gain >= t->options.patience;
+}
+
+static void note_gain(sae_trainer *t)
 {
     if (!t->metrics.heldout_fresh || t->metrics.heldout.rows == 0)
-        return false;
+        return;
     bool better = t->metrics.heldout.fvu < t->best_fvu;
     t->best_fvu = better ? t->metrics.heldout.fvu : t->best_fvu;
     t->without_gain = better ? 0 : t->without_gain + 1;
-    return t->options.patience > 0 && t->without_gain >= t->options.patience;
+}
+
+/* The step that those furthest behind are at; UINT64_MAX when all have ended. */
+static uint64_t step_to_take(sae_trainer *const *trainers, size_t n)
+{
+    uint64_t least = UINT64_MAX;
+    for (size_t i = 0; i < n; i++) {
+        const sae_trainer *t = trainers[i];
+        if (t->step < t->options.steps && t->step < least && !exhausted(t))
+            least = t->step;
+    }
+    return least;
+}
+
+static bool takes_part(const sae_trainer *t, uint64_t step)
+{
+    return t->step == step && !exhausted(t);
+}
+
+/* Trainers at the same step want the same rows: the first reads them. */
+static sae_status read_rows(sae_trainer *const *trainers, size_t n, uint64_t step, sae_error *err)
+{
+    const sae_trainer *first = NULL;
+    for (size_t i = 0; i < n; i++) {
+        sae_trainer *t = trainers[i];
+        if (!takes_part(t, step))
+            continue;
+        if (first != NULL) {
+            memcpy(t->objective.xc, first->objective.xc,
+                   t->options.batch_rows * (size_t)t->d * sizeof(float));
+            continue;
+        }
+        sae_status status = saei_trainer_read_rows(t, err);
+        if (status != SAE_OK)
+            return status;
+        first = t;
+    }
+    return SAE_OK;
+}
+
+static sae_status advance(sae_trainer *t, bool *stop, sae_error *err)
+{
+    const sae_train_options *o = &t->options;
+    sae_status status = saei_trainer_learn(t, err);
+    if (status == SAE_OK && (t->step % o->heldout_every == 0 || t->step == o->steps))
+        status = saei_trainer_measure(t, err);
+    if (status != SAE_OK)
+        return status;
+    note_gain(t);
+    if (o->on_step != NULL && o->on_step(o->on_step_user, &t->metrics) != 0)
+        *stop = true;
+    return SAE_OK;
+}
+
+/* Each to its own file, all but one; in order, so that a process killed in between leaves the first ahead. */
+static sae_status save_all(sae_trainer *const *trainers, size_t n, const sae_trainer *except, sae_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const sae_trainer *t = trainers[i];
+        if (t == except || t->options.checkpoint == NULL)
+            continue;
+        sae_status status = sae_trainer_save(t, t->options.checkpoint, err);
+        if (status != SAE_OK)
+            return status;
+    }
+    return SAE_OK;
+}
+
+/* One step of all that are at it. What one that diverges has done to itself must not cost the others their
+   progress. */
+static sae_status step_together(sae_trainer *const *trainers, size_t n, uint64_t step, bool *stop,
+                                sae_error *err)
+{
+    sae_status status = read_rows(trainers, n, step, err);
+    for (size_t i = 0; status == SAE_OK && i < n; i++) {
+        if (!takes_part(trainers[i], step))
+            continue;
+        status = advance(trainers[i], stop, err);
+        if (status == SAE_OK)
+            continue;
+        saei_trainer_set_failed(err, status, i, n, trainers[i]);
+        if (status == SAE_E_NONFINITE)
+            save_all(trainers, n, trainers[i], NULL);
+    }
+    return status;
 }
 
 static double seconds_now(void)
@@ -147,39 +113,74 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Writes a checkpoint when its time has come; *due moves on. Writing takes 5 % of the time at most. */
-static sae_status checkpoint_if_due(const sae_trainer *t, double *due, sae_error *err)
+/* Writes checkpoints when their time has come; *due moves on. Writing takes 5 % of the time at most. */
+static sae_status checkpoint_if_due(sae_trainer *const *trainers, size_t n, double *due, sae_error *err)
 {
-    double start = seconds_now();
-    if (t->options.checkpoint == NULL || start < *due)
+    double start = seconds_now(), interval = trainers[0]->options.checkpoint_seconds;
+    if (start < *due)
         return SAE_OK;
-    sae_status status = sae_trainer_save(t, t->options.checkpoint, err);
+    sae_status status = save_all(trainers, n, NULL, err);
     double end = seconds_now(), took = end - start;
-    *due = end + (20.0 * took > t->options.checkpoint_seconds ? 20.0 * took : t->options.checkpoint_seconds);
+    *due = end + (20.0 * took > interval ? 20.0 * took : interval);
     return status;
+}
+
+static sae_status stop_here(sae_trainer *const *trainers, size_t n, uint64_t step, sae_error *err)
+{
+    sae_status status = save_all(trainers, n, NULL, err);
+    return status != SAE_OK
+               ? status
+               : saei_fail(err, SAE_STOPPED, "training stopped after step %" PRIu64 " of %" PRIu64, step,
+                           trainers[0]->options.steps);
+}
+
+static sae_status check_set(sae_trainer *const *trainers, size_t n, sae_error *err)
+{
+    if (n == 0)
+        return saei_fail(err, SAE_E_ARGUMENT, "no SAE to train");
+    for (size_t i = 1; i < n; i++)
+        if (trainers[i]->batches != trainers[0]->batches)
+            return saei_fail(err, SAE_E_ARGUMENT, "SAE %zu of %zu was not made together with the first",
+                             i + 1, n);
+    return SAE_OK;
+}
+
+/* A checkpoint holds no held-out figures: those of a run that had ended are measured again. */
+static sae_status measure_ended(sae_trainer *const *trainers, size_t n, sae_error *err)
+{
+    sae_status status = SAE_OK;
+    for (size_t i = 0; status == SAE_OK && i < n; i++) {
+        sae_trainer *t = trainers[i];
+        bool ended = exhausted(t) || t->step == t->options.steps;
+        if (ended && t->metrics.heldout.rows == 0)
+            status = saei_trainer_measure(t, err);
+    }
+    return status;
+}
+
+sae_status sae_trainer_run_many(sae_trainer *const *trainers, size_t n, sae_error *err)
+{
+    sae_status status = check_set(trainers, n, err);
+    if (status == SAE_OK)
+        status = measure_ended(trainers, n, err);
+    if (status != SAE_OK)
+        return status;
+    double due = seconds_now() + trainers[0]->options.checkpoint_seconds;
+    for (uint64_t step; (step = step_to_take(trainers, n)) != UINT64_MAX;) {
+        bool stop = false;
+        status = step_together(trainers, n, step, &stop, err);
+        if (status != SAE_OK)
+            return status;
+        if (stop && step_to_take(trainers, n) != UINT64_MAX)
+            return stop_here(trainers, n, step + 1, err);
+        status = checkpoint_if_due(trainers, n, &due, err);
+        if (status != SAE_OK)
+            return status;
+    }
+    return SAE_OK;
 }
 
 sae_status sae_trainer_run(sae_trainer *t, sae_error *err)
 {
-    const sae_train_options *o = &t->options;
-    double due = seconds_now() + o->checkpoint_seconds;
-    while (t->step < o->steps) {
-        sae_status status = sae_trainer_step(t, err);
-        if (status == SAE_OK && (t->step % o->heldout_every == 0 || t->step == o->steps))
-            status = saei_trainer_measure(t, err);
-        if (status != SAE_OK)
-            return status;
-        bool enough = exhausted(t);
-        if (o->on_step != NULL && o->on_step(o->on_step_user, &t->metrics) != 0 && t->step < o->steps) {
-            status = o->checkpoint != NULL ? sae_trainer_save(t, o->checkpoint, err) : SAE_OK;
-            return status != SAE_OK
-                       ? status
-                       : saei_fail(err, SAE_STOPPED, "training stopped after step %" PRIu64 " of %" PRIu64,
-                                   t->step, o->steps);
-        }
-        status = checkpoint_if_due(t, &due, err);
-        if (status != SAE_OK || enough)
-            return status;
-    }
-    return SAE_OK;
+    return sae_trainer_run_many(&t, 1, err);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes gradient.safetensors: one batch of the TopK SAE with AuxK, its loss and its gradients by PyTorch autograd.
 
-Needs torch. The loss is that of libsae/train/topk_sae.h, written independently of it: dense tensors, torch.topk,
+Needs torch. The loss is that of libsae/train/objective.h, written independently of it: dense tensors, torch.topk,
 detach for the constants. The projection of the decoder gradient is applied here too.
 """
 import json

@@ -42,7 +42,7 @@ static const wrong_real wrong_reals[] = {
     WRONG(aux_coefficient, -1.0),
     WRONG(heldout, 1.0),
     WRONG(checkpoint_seconds, -1.0),
-    WRONG(decoder_norm, 0.0),
+    WRONG(start_norm, 0.0),
     WRONG(spike, -1.0),
     WRONG(sparsity_warmup, 2.0),
     WRONG(k_anneal, -0.5),
