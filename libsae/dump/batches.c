@@ -20,7 +20,8 @@ struct saei_batches {
     uint64_t ordered_epoch;
     size_t n_train, n_heldout, window_blocks, n_windows;
     uint64_t train_rows, heldout_rows;
-    float *rows;                /* [places, d] */
+    float *rows;                /* [places, d]; NULL: the rows are read where the dump has them */
+    const float *in_place;      /* [rows_total, d] there */
     uint64_t *order;            /* where the rows of the window lie, in the order they are given out */
     saei_window_loader *loader; /* NULL: one window, which is read once */
     uint64_t window_rows;
@@ -110,7 +111,10 @@ static sae_status allocate(saei_batches *b, sae_error *err)
 {
     size_t window = saei_mul(b->window_blocks, (size_t)b->block_rows);
     size_t places = b->n_windows > 1 ? places_of(window) : window;
-    sae_status status = saei_alloc(&b->rows, b->context, saei_mul(places, b->d), sizeof *b->rows, err);
+    sae_status status = SAE_OK;
+    b->in_place = b->n_windows == 1 ? saei_dump_in_place(b->dump) : NULL;
+    if (b->in_place == NULL)
+        status = saei_alloc(&b->rows, b->context, saei_mul(places, b->d), sizeof *b->rows, err);
     if (status == SAE_OK)
         status = saei_alloc(&b->order, b->context, window, sizeof *b->order, err);
     if (status == SAE_OK && b->n_windows > 1)
@@ -218,8 +222,10 @@ static sae_status read_all(saei_batches *b, sae_error *err)
     uint64_t at = 0;
     for (size_t i = 0; i < b->n_train; i++) {
         uint64_t n = rows_of_block(b, b->blocks[i]);
-        sae_status status =
-            sae_dump_read(b->rows + at * b->d, b->dump, b->blocks[i] * b->block_rows, (size_t)n, err);
+        sae_status status = SAE_OK;
+        if (b->in_place == NULL)
+            status =
+                sae_dump_read(b->rows + at * b->d, b->dump, b->blocks[i] * b->block_rows, (size_t)n, err);
         if (status != SAE_OK)
             return status;
         at += n;
@@ -245,6 +251,15 @@ static sae_status load_ahead(const uint64_t **places, saei_batches *b, sae_error
     return SAE_OK;
 }
 
+/* The rows of all training blocks, where they lie in the dump. */
+static void order_in_place(saei_batches *b)
+{
+    uint64_t *row = b->order;
+    for (size_t i = 0; i < b->n_train; i++)
+        for (uint64_t r = 0; r < rows_of_block(b, b->blocks[i]); r++)
+            *row++ = b->blocks[i] * b->block_rows + r;
+}
+
 /* Makes the window of b->at ready. All rows of the one before have been released. */
 static sae_status load_window(saei_batches *b, sae_error *err)
 {
@@ -259,6 +274,8 @@ static sae_status load_window(saei_batches *b, sae_error *err)
         return status;
     for (uint64_t i = 0; i < b->window_rows; i++)
         b->order[i] = places != NULL ? places[i] : i;
+    if (b->in_place != NULL)
+        order_in_place(b);
     saei_rng rng = saei_rng_new(b->seed, SAEI_STREAM_ROWS, b->at.epoch * b->n_windows + b->at.window);
     saei_rng_shuffle(&rng, b->order, (size_t)b->window_rows);
     b->loaded = true;
@@ -284,8 +301,9 @@ static void read_ahead(saei_batches *b)
 static void give(float *out, saei_batches *b, size_t n)
 {
     const uint64_t *order = b->order + b->at.position;
+    const float *rows = b->in_place != NULL ? b->in_place : b->rows;
     for (size_t i = 0; i < n; i++)
-        memcpy(out + i * b->d, b->rows + order[i] * b->d, b->d * sizeof *out);
+        memcpy(out + i * b->d, rows + order[i] * b->d, b->d * sizeof *out);
     if (b->loader != NULL)
         saei_window_loader_release(b->loader, order, n);
     b->at.position += n;

@@ -16,6 +16,9 @@ uint64_t saei_dump_block_rows(const sae_dump *dump);
 sae_status saei_dump_read_by(float *out, const sae_dump *dump, uint64_t first, size_t count,
                              saei_workers workers, sae_error *err);
 
+/* All selected rows [rows, d] where they lie in memory, one after the other; NULL when they do not. */
+const float *saei_dump_in_place(const sae_dump *dump);
+
 /* Figures of the selected rows. They depend on the values alone, not on shards, chunks or threads. */
 typedef struct saei_dump_scan_result {
     double *mean;       /* [d], saei_free it with the context of the dump */

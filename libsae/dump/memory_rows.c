@@ -1,6 +1,7 @@
 /* Dumps over rows in memory. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "dump/dump.h"
 #include "dump/handle.h"
 
 #include <string.h>
@@ -77,4 +78,11 @@ sae_status sae_dump_add_column(sae_dump *dump, const char *name, const double *v
     memcpy(column.values, values, (size_t)shard->rows * sizeof *values);
     shard->columns[shard->n_columns++] = column;
     return SAE_OK;
+}
+
+const float *saei_dump_in_place(const sae_dump *dump)
+{
+    const saei_shard *shard = &dump->shards[0];
+    bool whole = dump->n_shards == 1 && shard->reader == NULL && sae_dump_rows(dump) == shard->rows;
+    return whole && shard->view.stride == dump->d ? shard->view.data : NULL;
 }
