@@ -72,6 +72,8 @@ typedef struct sae_train_metrics {
     double gradient_norm;      /* before clipping */
     double l0;                 /* active latents per row of the last batch */
     double dead;               /* fraction of latents silent for dead_after rows */
+    uint64_t exact_rows;       /* rows that screening could not settle since the trainer was made: all their
+                                  pre-activations were computed exactly */
     bool heldout_fresh;        /* heldout was measured at this step */
     sae_fidelity heldout;      /* the latest held-out figures; rows = 0 before the first */
 } sae_train_metrics;

@@ -18,6 +18,11 @@ static inline size_t saei_add(size_t a, size_t b)
     return __builtin_add_overflow(a, b, &sum) ? SIZE_MAX : sum;
 }
 
+static inline size_t saei_min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* *out = count * size zeroed bytes (never NULL for count 0). On failure *out is NULL and err says how much
    was wanted: SAE_E_MEMORY. Thread-safe. */
 sae_status saei_alloc(void *out, sae_context *context, size_t count, size_t size, sae_error *err);

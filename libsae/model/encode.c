@@ -23,11 +23,6 @@ enum {
     LEVEL_TILE_ROWS = 64
 };
 
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static sae_status make_level(saei_slot_rows *level, const sae_codes *codes, const sae_model *model,
                              size_t rows, size_t slots, sae_error *err)
 {
@@ -37,7 +32,7 @@ static sae_status make_level(saei_slot_rows *level, const sae_codes *codes, cons
 
 static sae_status make_work(sae_codes *codes, const sae_model *model, sae_error *err)
 {
-    size_t slots = model->activation == SAE_TOPK ? model->k : min_size(FEW_SLOTS, model->n_latents);
+    size_t slots = model->activation == SAE_TOPK ? model->k : saei_min_size(FEW_SLOTS, model->n_latents);
     if (codes->work_d == model->d && codes->work_latents == model->n_latents &&
         codes->level[0].slots == slots)
         return SAE_OK;
@@ -85,7 +80,8 @@ static void encode_tile(void *arg, size_t tile, unsigned worker)
     const encode_job *job = arg;
     const sae_model *model = job->model;
     const saei_slot_rows *level = job->level;
-    size_t d = model->d, first = tile * job->tile_rows, end = min_size(first + job->tile_rows, level->held);
+    size_t d = model->d, first = tile * job->tile_rows,
+           end = saei_min_size(first + job->tile_rows, level->held);
     saei_encoder encoder = saei_model_encoder(model, level->slots);
     for (size_t r = first; job->raw.data != NULL && r < end; r++)
         saei_row_scale_shift(level->xc + r * d, 1.0f, job->raw.data + r * job->raw.stride, model->b_dec, d);
@@ -111,8 +107,8 @@ static sae_status encode_cut_rows(sae_codes *codes, const sae_model *model, size
     const saei_slot_rows *from = &codes->level[l];
     saei_slot_rows *to = &codes->level[l + 1];
     if (to->rows == 0) {
-        size_t slots = min_size(saei_mul(from->slots, MORE_SLOTS), model->n_latents);
-        size_t rows = slots < LEVEL_SLOTS ? min_size(LEVEL_SLOTS / slots, from->rows) : 1;
+        size_t slots = saei_min_size(saei_mul(from->slots, MORE_SLOTS), model->n_latents);
+        size_t rows = slots < LEVEL_SLOTS ? saei_min_size(LEVEL_SLOTS / slots, from->rows) : 1;
         sae_status status = make_level(to, codes, model, rows, slots, err);
         if (status != SAE_OK)
             return status;
@@ -163,7 +159,7 @@ static sae_status encode_chunks(sae_codes *codes, const sae_model *model, sae_vi
 {
     sae_status status = SAE_OK;
     for (size_t first = 0; first < rows.rows && status == SAE_OK; first += CHUNK_ROWS) {
-        size_t n = min_size(rows.rows - first, CHUNK_ROWS);
+        size_t n = saei_min_size(rows.rows - first, CHUNK_ROWS);
         codes->level[0].held = n;
         encode_level(codes->context,
                      (encode_job){.model = model,

@@ -8,11 +8,6 @@
 #include <math.h>
 #include <stdbool.h>
 
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 sae_status saei_code_slots_new(saei_code_slots *out, sae_context *context, size_t rows, size_t k,
                                sae_error *err)
 {
@@ -40,7 +35,8 @@ void saei_code_slots_free(saei_code_slots *slots, sae_context *context)
 
 size_t saei_encoder_scratch(size_t d, size_t n_latents, size_t k, bool screened)
 {
-    return screened ? saei_screen_scratch(d, k) : SAEI_TILE_ROWS * min_size(n_latents, SAEI_BLOCK_LATENTS);
+    return screened ? saei_screen_scratch(d, k)
+                    : SAEI_TILE_ROWS * saei_min_size(n_latents, SAEI_BLOCK_LATENTS);
 }
 
 /* scores [m, n] = xc [m, d] · W_enc[first .. first + n − 1, :]ᵀ, without the bias */
@@ -77,7 +73,7 @@ static void encode_densely(saei_code_slots out, const saei_encoder *e, const flo
 {
     clear_counts(&out, first, rows);
     for (size_t latent = 0; latent < e->n_latents; latent += SAEI_BLOCK_LATENTS) {
-        size_t n = min_size(SAEI_BLOCK_LATENTS, e->n_latents - latent);
+        size_t n = saei_min_size(SAEI_BLOCK_LATENTS, e->n_latents - latent);
         score_block(scratch, e, xc + first * e->d, rows, latent, n);
         for (size_t r = 0; r < rows; r++) {
             float *scores = scratch + r * n;

@@ -28,11 +28,6 @@ typedef struct screen_work {
     saei_fixed_bounds bounds; /* of the same */
 } screen_work;
 
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Candidates that a row can hold: the k largest, those within the bounds of the k-th, and some to come before
    the threshold is raised. */
 static size_t capacity_for(size_t k)
@@ -51,7 +46,7 @@ static size_t row_bytes(size_t d, size_t k)
 static size_t rows_at_once(size_t d, size_t k)
 {
     size_t bytes = saei_mul(SAEI_TILE_ROWS, row_bytes(d, k));
-    size_t parts = min_size(bytes / SCRATCH_BYTES + 1, SAEI_TILE_ROWS);
+    size_t parts = saei_min_size(bytes / SCRATCH_BYTES + 1, SAEI_TILE_ROWS);
     return (SAEI_TILE_ROWS + parts - 1) / parts;
 }
 
@@ -102,7 +97,7 @@ static void pack_rows(const screen_work *work)
         width = block_width(work, r);
         saei_fixed_bounds bounds = {work->bounds.unit + r, work->bounds.norm + r, work->bounds.error + r};
         saei_fixed_pack(work->strips + 2 * pairs * r, width, bounds, work->xc + r * d,
-                        min_size(width, work->n_rows - r), d);
+                        saei_min_size(width, work->n_rows - r), d);
     }
 }
 
@@ -178,10 +173,10 @@ static void screen_rows(const screen_work *work)
     panel_edge edge;
     fill_edge(&edge, e);
     size_t panel_bytes = saei_fixed_pairs(e->d) * 2 * SAEI_PANEL * sizeof(int16_t);
-    size_t group = min_size(GROUP_BYTES / panel_bytes + 1, GROUP_MAX),
+    size_t group = saei_min_size(GROUP_BYTES / panel_bytes + 1, GROUP_MAX),
            count = saei_panels_count(e->n_latents);
     for (size_t first = 0; first < count; first += group) {
-        size_t n = min_size(group, count - first);
+        size_t n = saei_min_size(group, count - first);
         for (size_t p = 0; p < n; p++)
             panels[p] = panel_at(e, &edge, first + p);
         for (size_t r = 0; r < work->n_rows; r += block_width(work, r))
@@ -258,7 +253,7 @@ void saei_screen_tile(saei_code_slots out, const saei_encoder *e, const float *x
     screen_work work = divide_scratch(e, scratch);
     for (size_t done = 0; done < rows; done += work.n_rows) {
         work.xc = xc + (first + done) * e->d;
-        work.n_rows = min_size(rows_at_once(e->d, e->k), rows - done);
+        work.n_rows = saei_min_size(rows_at_once(e->d, e->k), rows - done);
         pack_rows(&work);
         start_rows(&work);
         screen_rows(&work);

@@ -21,11 +21,6 @@ typedef struct auxk_job {
     float g_scale; /* ∂loss/∂â = g_scale · r */
 } auxk_job;
 
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static size_t tiles_of(size_t rows)
 {
     return (rows + SAEI_TILE_ROWS - 1) / SAEI_TILE_ROWS;
@@ -33,7 +28,7 @@ static size_t tiles_of(size_t rows)
 
 static size_t few_of(const saei_auxk_settings *settings, size_t n_latents)
 {
-    return min_size(n_latents, settings->few != 0 ? settings->few : SAEI_AUXK_FEW);
+    return saei_min_size(n_latents, settings->few != 0 ? settings->few : SAEI_AUXK_FEW);
 }
 
 /* Encoder scores and the codes of a tile as a dense matrix. */
@@ -46,7 +41,7 @@ static size_t encoder_floats(size_t d, size_t n_latents, size_t k)
 
 static size_t tile_floats(const saei_auxk_settings *settings, size_t d, size_t n_latents)
 {
-    size_t scores = encoder_floats(d, n_latents, min_size(settings->k, n_latents));
+    size_t scores = encoder_floats(d, n_latents, saei_min_size(settings->k, n_latents));
     return saei_add(scores, saei_mul(SAEI_TILE_ROWS, few_of(settings, n_latents)));
 }
 
@@ -55,7 +50,7 @@ sae_status saei_auxk_new(saei_auxk *out, sae_context *context, const saei_auxk_s
 {
     saei_auxk a = {.context = context, .settings = *settings, .d = d, .n_latents = n_latents};
     a.batch_rows = batch_rows;
-    a.settings.k = min_size(settings->k, n_latents);
+    a.settings.k = saei_min_size(settings->k, n_latents);
     a.settings.few = few_of(settings, n_latents);
     size_t k = a.settings.k, few = a.settings.few, threads = sae_context_threads(context);
     size_t tiles = tiles_of(batch_rows), blocks = (few + BLOCK - 1) / BLOCK;
@@ -71,9 +66,10 @@ sae_status saei_auxk_new(saei_auxk *out, sae_context *context, const saei_auxk_s
         {&a.place, n_latents, sizeof(uint32_t)},
         {&a.residual, saei_mul(batch_rows, d), sizeof(float)},
         {&a.tile_sums, saei_mul(tiles, d + 1), sizeof(double)},
-        {&a.tile_floats, saei_mul(tile_floats(&a.settings, d, n_latents), min_size(threads, tiles)),
+        {&a.tile_floats, saei_mul(tile_floats(&a.settings, d, n_latents), saei_min_size(threads, tiles)),
          sizeof(float)},
-        {&a.block_floats, saei_mul(saei_mul(BLOCK, batch_rows), min_size(threads, blocks)), sizeof(float)},
+        {&a.block_floats, saei_mul(saei_mul(BLOCK, batch_rows), saei_min_size(threads, blocks)),
+         sizeof(float)},
         {&a.W_enc, saei_mul(few, d), sizeof(float)},
         {&a.W_dec, saei_mul(few, d), sizeof(float)},
         {&a.g_W_enc, saei_mul(few, d), sizeof(float)},
@@ -115,7 +111,7 @@ void saei_auxk_free(saei_auxk *a)
 
 size_t saei_auxk_bytes(const saei_auxk_settings *settings, size_t d, size_t n_latents, size_t batch_rows)
 {
-    size_t k = min_size(settings->k, n_latents), few = few_of(settings, n_latents),
+    size_t k = saei_min_size(settings->k, n_latents), few = few_of(settings, n_latents),
            tiles = tiles_of(batch_rows);
     if (k == 0)
         return 0;
@@ -151,7 +147,7 @@ static void sum_tile(void *arg, size_t tile, unsigned worker)
     (void)worker;
     const auxk_job *job = arg;
     saei_auxk *a = job->auxk;
-    size_t d = a->d, end = min_size((tile + 1) * SAEI_TILE_ROWS, a->batch_rows);
+    size_t d = a->d, end = saei_min_size((tile + 1) * SAEI_TILE_ROWS, a->batch_rows);
     double *sums = a->tile_sums + tile * (d + 1);
     memset(sums, 0, (d + 1) * sizeof *sums);
     for (size_t r = tile * SAEI_TILE_ROWS; r < end; r++) {
@@ -256,7 +252,7 @@ static void forward_tile(void *arg, size_t tile, unsigned worker)
 {
     const auxk_job *job = arg;
     saei_auxk *a = job->auxk;
-    size_t first = tile * SAEI_TILE_ROWS, rows = min_size(SAEI_TILE_ROWS, a->batch_rows - first);
+    size_t first = tile * SAEI_TILE_ROWS, rows = saei_min_size(SAEI_TILE_ROWS, a->batch_rows - first);
     float *scratch = a->tile_floats + worker * tile_floats(&a->settings, a->d, a->n_latents);
     encode_tile(job, first, rows, scratch);
     if (few(a))
@@ -275,7 +271,7 @@ static void gradient_block(void *arg, size_t block, unsigned worker)
 {
     const auxk_job *job = arg;
     const saei_auxk *a = job->auxk;
-    size_t first = block * BLOCK, n = min_size(BLOCK, a->n_dead - first), B = a->batch_rows, d = a->d;
+    size_t first = block * BLOCK, n = saei_min_size(BLOCK, a->n_dead - first), B = a->batch_rows, d = a->d;
     float *g = a->block_floats + worker * BLOCK * B, *codes = a->a + first * B;
     saei_blas_gemm(g, a->W_dec + first * d, a->residual, d, true, n, B, d);
     saei_blas_gemm(a->g_W_dec + first * d, codes, a->residual, d, false, n, d, B);

@@ -2,6 +2,7 @@
 #ifndef SAEI_OBJECTIVE_INSIDE_H
 #define SAEI_OBJECTIVE_INSIDE_H
 
+#include "base/memory.h"
 #include "train/objective.h"
 
 /* Latents of one product when codes are dense, and latents of one block of its forward pass. Fixed, as the
@@ -32,11 +33,6 @@ static inline size_t saei_objective_tile_sums(const saei_objective *o)
 static inline size_t saei_objective_tiles(size_t rows)
 {
     return (rows + SAEI_TILE_ROWS - 1) / SAEI_TILE_ROWS;
-}
-
-static inline size_t saei_min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
 }
 
 /* Tasks of the passes over latents. */

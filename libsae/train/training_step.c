@@ -127,6 +127,7 @@ static sae_status learn(sae_trainer *t, sae_error *err)
                                      .gradient_norm = norm,
                                      .l0 = (double)r.active / (double)o->batch_rows,
                                      .dead = (double)dead / (double)o->n_latents,
+                                     .exact_rows = saei_objective_screen_counts(objective).overflows,
                                      .heldout = heldout};
     return SAE_OK;
 }
