@@ -7,13 +7,6 @@
 
 #include <string.h>
 
-static sae_status add_fidelity(void *user, const saei_block *block, sae_error *err)
-{
-    (void)err;
-    saei_fidelity_add(user, block);
-    return SAE_OK;
-}
-
 sae_status sae_model_evaluate(sae_fidelity *out, const sae_model *model, const sae_dump *dump, sae_error *err)
 {
     saei_fidelity_sums *sums = NULL;
@@ -23,7 +16,7 @@ sae_status sae_model_evaluate(sae_fidelity *out, const sae_model *model, const s
         status = saei_pass_run(&(saei_pass){.model = model,
                                             .dump = dump,
                                             .reconstruct = true,
-                                            .consume = add_fidelity,
+                                            .consume = saei_fidelity_observe,
                                             .consume_user = sums},
                                err);
     if (status == SAE_OK)
@@ -59,13 +52,11 @@ static sae_status all_sums_new(all_sums *sums, const sae_model *model, const sae
 
 static sae_status add_all(void *user, const saei_block *block, sae_error *err)
 {
-    (void)err;
     all_sums *sums = user;
-    saei_fidelity_add(sums->fidelity, block);
     saei_variants_add(sums->variants, block);
     for (uint64_t i = 0; i < block->codes.row_ptr[block->codes.rows]; i++)
         sums->fires[block->codes.latent[i]]++;
-    return SAE_OK;
+    return saei_fidelity_observe(sums->fidelity, block, err);
 }
 
 sae_status sae_model_evaluate_all(sae_evaluation *out, uint64_t *fires, const sae_model *model,

@@ -108,8 +108,10 @@ static void add_chunk(saei_fidelity_sums *sums, size_t chunk)
         sums->column[j] += sums->chunk_column[chunk * sums->d + j];
 }
 
-void saei_fidelity_add(saei_fidelity_sums *sums, const saei_block *block)
+sae_status saei_fidelity_observe(void *user, const saei_block *block, sae_error *err)
 {
+    (void)err;
+    saei_fidelity_sums *sums = user;
     if (sums->rows == 0)
         for (size_t j = 0; j < sums->d; j++)
             sums->shift[j] = (double)block->x.data[j];
@@ -122,6 +124,7 @@ void saei_fidelity_add(saei_fidelity_sums *sums, const saei_block *block)
         sums->fired[block->codes.latent[i]] = 1;
     sums->active += entries;
     sums->rows += block->x.rows;
+    return SAE_OK;
 }
 
 sae_fidelity saei_fidelity_get(const saei_fidelity_sums *sums)

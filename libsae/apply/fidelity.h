@@ -11,8 +11,8 @@ sae_status saei_fidelity_new(saei_fidelity_sums **out, sae_context *context, siz
                              sae_error *err);
 void saei_fidelity_free(saei_fidelity_sums *sums);
 
-/* block->xhat must be there. Blocks in row order. */
-void saei_fidelity_add(saei_fidelity_sums *sums, const saei_block *block);
+/* A saei_block_fn over the sums; block->xhat must be there. */
+sae_status saei_fidelity_observe(void *sums, const saei_block *block, sae_error *err);
 
 /* NaN in fvu and explained_variance when the rows do not vary. */
 sae_fidelity saei_fidelity_get(const saei_fidelity_sums *sums);

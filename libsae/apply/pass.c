@@ -26,6 +26,15 @@ sae_status saei_pass_check(const sae_model *model, const sae_dump *dump, sae_err
     return SAE_OK;
 }
 
+sae_status saei_observe(void *observers, const saei_block *block, sae_error *err)
+{
+    const saei_observers *all = observers;
+    sae_status status = SAE_OK;
+    for (size_t i = 0; status == SAE_OK && i < all->n; i++)
+        status = all->item[i].observe(all->item[i].user, block, err);
+    return status;
+}
+
 static sae_status run_block(const saei_pass *pass, uint64_t first, size_t rows, float *x, float *xhat,
                             sae_codes *codes, sae_error *err)
 {

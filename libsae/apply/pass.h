@@ -17,6 +17,21 @@ typedef struct saei_block {
 
 typedef sae_status (*saei_block_fn)(void *user, const saei_block *block, sae_error *err);
 
+/* Several that look at the same pass: hand saei_observe and a list of them to it. */
+typedef struct saei_observer {
+    saei_block_fn observe;
+    void *user;
+} saei_observer;
+
+enum { SAEI_OBSERVERS_MAX = 8 };
+typedef struct saei_observers {
+    size_t n;
+    saei_observer item[SAEI_OBSERVERS_MAX];
+} saei_observers;
+
+/* A saei_block_fn over saei_observers: each sees the block in turn, up to the first that fails. */
+sae_status saei_observe(void *observers, const saei_block *block, sae_error *err);
+
 typedef struct saei_pass {
     const sae_model *model;
     const sae_dump *dump;

@@ -3,6 +3,8 @@
 #ifndef SAEI_PROFILE_H
 #define SAEI_PROFILE_H
 
+#include "apply/groups.h"
+#include "apply/pass.h"
 #include "sae/diff.h"
 
 /* Sparse and latent-major: latent j fires on the prompts prompt[ptr[j]] .. prompt[ptr[j + 1] - 1], ascending.
@@ -16,6 +18,15 @@ typedef struct saei_profile {
     double *activation; /* mean activation over the rows of the prompt, > 0 */
     double *frequency;  /* fraction of these rows on which the latent fires, > 0 */
 } saei_profile;
+
+/* Fills a profile from the blocks of a pass. groups are those of the same rows and must outlive it. */
+typedef struct saei_profile_builder saei_profile_builder;
+sae_status saei_profile_builder_new(saei_profile_builder **out, sae_context *context,
+                                    const saei_groups *groups, size_t n_latents, sae_error *err);
+/* A saei_block_fn. */
+sae_status saei_profile_builder_observe(void *builder, const saei_block *block, sae_error *err);
+sae_status saei_profile_builder_finish(saei_profile **out, saei_profile_builder *builder, sae_error *err);
+void saei_profile_builder_free(saei_profile_builder *builder);
 
 /* Streams the dump once. *fidelity gets the figures of the model on the same rows. Memory is proportional to
    the (prompt, latent) pairs that fire. group: the column that names the prompts. */

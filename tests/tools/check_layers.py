@@ -18,8 +18,9 @@ LAYERS = {
     "apply": ("dump", "model", "io", "num", "base"),
     "train": ("apply", "dump", "model", "io", "num", "base"),
     "diff": ("apply", "dump", "model", "num", "base"),
-    "steer": ("model", "io", "num", "base"),
-    "report": ("diff", "apply", "dump", "model", "steer", "io", "num", "base"),
+    "steer": ("apply", "dump", "model", "io", "num", "base"),
+    "study": ("steer", "diff", "apply", "dump", "model", "io", "num", "base"),
+    "report": ("study", "steer", "diff", "apply", "dump", "model", "io", "num", "base"),
 }
 # Headers of other libraries that only these files see, so that each library can be replaced in one place.
 KEEPERS = {"hdf5.h": "libsae/io/hdf5*", "cblas.h": "libsae/num/*", "immintrin.h": "libsae/num/*"}
