@@ -24,12 +24,4 @@ sae_status saei_comparison_alloc(saei_comparison *comparison, const sae_model *m
                                  sae_error *err);
 void saei_comparison_release(saei_comparison *comparison);
 
-/* score [n_latents]: the custom statistic for each latent in index order. */
-sae_status saei_custom_scores(double *score, const saei_comparison *comparison,
-                              const sae_rank_options *options, sae_error *err);
-
-/* order [n]: latents by score, ties by index, NaN last. */
-sae_status saei_order_scores(uint32_t *order, const double *score, size_t n, sae_direction direction,
-                             sae_context *context, sae_error *err);
-
 #endif

@@ -1,6 +1,5 @@
+#include "diff/score.h"
 #include "base/memory.h"
-#include "diff/comparison.h"
-#include "model/model.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,20 +17,17 @@ static size_t prompts_of(const saei_profile *profile)
     return profile != NULL ? profile->n_prompts : 0;
 }
 
-sae_status saei_custom_scores(double *score, const saei_comparison *comparison,
+sae_status saei_custom_scores(double *score, sae_context *context, const saei_ranking_input *input,
                               const sae_rank_options *options, sae_error *err)
 {
-    const saei_profile *before = comparison->profiles[0], *after = comparison->profiles[1];
-    const saei_profile *control = comparison->control;
-    sae_context *context = comparison->model->context;
+    const saei_profile *before = input->before, *after = input->after, *control = input->control;
     size_t n_before = before->n_prompts, n_after = after->n_prompts;
     double *dense;
     sae_status status = saei_alloc(
         &dense, context, saei_add(saei_add(n_before, n_after), prompts_of(control)), sizeof *dense, err);
     if (status != SAE_OK)
         return status;
-    sae_latent_samples samples = {.paired =
-                                      comparison->paired && (control == NULL || comparison->control_paired),
+    sae_latent_samples samples = {.paired = input->paired && (control == NULL || input->control_paired),
                                   .n_before = n_before,
                                   .n_after = n_after,
                                   .n_control = prompts_of(control),
