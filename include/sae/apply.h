@@ -84,6 +84,22 @@ SAE_API sae_status sae_auroc(sae_auroc_result *out, const sae_model *model, cons
                              const char *label, const char *group, sae_progress_fn progress, void *user,
                              sae_error *err);
 
+/* What is known of the rows of a labelled dump, to describe latents by: never to rank them. */
+typedef struct sae_label {
+    const char *name;      /* "toxic answers"; only for the reader of the table */
+    const char *condition; /* "labels/persona=1": rows for which it holds are positive */
+    const char *where;     /* rows that count, "labels/region=3"; NULL: all */
+    const char *group;     /* column; NULL: every row is its own group */
+    bool split;            /* a group with rows of both kinds counts as two units; false: SAE_E_MISMATCH */
+} sae_label;
+
+/* sae_auroc for many latents and labels in one pass: out [n_labels, n_latents]. latents NULL: all of the
+   model, and n_latents must be F. Memory: n_latents numbers for each unit of each label, and four bytes for
+   each row and label. Errors as sae_auroc, which name the label's condition. */
+SAE_API sae_status sae_describe(sae_auroc_result *out, const sae_model *model, const sae_dump *dump,
+                                const sae_label *labels, size_t n_labels, const uint32_t *latents,
+                                size_t n_latents, sae_progress_fn progress, void *user, sae_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -113,6 +113,17 @@ sae_status saei_groups_read(saei_groups **out, sae_context *context, const sae_d
     return status;
 }
 
+void saei_groups_weigh(double *weight, const saei_groups *groups, const double *row_weight)
+{
+    size_t rows = 0;
+    for (size_t g = 0; g < groups->n; g++) {
+        weight[g] = row_weight == NULL ? (double)groups->rows[g] : 0;
+        rows += (size_t)groups->rows[g];
+    }
+    for (size_t row = 0; row_weight != NULL && row < rows; row++)
+        weight[groups->of_row[row]] += row_weight[row];
+}
+
 void saei_groups_free(saei_groups *groups)
 {
     if (groups == NULL)

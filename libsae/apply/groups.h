@@ -20,6 +20,11 @@ sae_status saei_groups_read(saei_groups **out, sae_context *context, const sae_d
                             sae_error *err);
 void saei_groups_free(saei_groups *groups);
 
+/* weight [n]: the sum of row_weight [rows] over the rows of each group; their number where row_weight is
+ * NULL.
+ */
+void saei_groups_weigh(double *weight, const saei_groups *groups, const double *row_weight);
+
 /* Fails with SAE_E_NOT_FOUND: the dump has no such grouping column; lists its columns and names --group. */
 sae_status saei_groups_no_column(const sae_dump *dump, const char *wanted, sae_error *err);
 
