@@ -41,6 +41,7 @@ typedef struct sae_rank_options {
     void *statistic_user;
     sae_progress_fn progress;
     void *progress_user;
+    bool match_positions;   /* weigh rows so that all dumps have the same distribution over the column "position" */
 } sae_rank_options;
 
 SAE_API void sae_rank_options_init(sae_rank_options *options);
@@ -65,6 +66,67 @@ typedef struct sae_latent_stats {
     sae_contrast excess; /* (after − before) − (control − before); NaN without a control */
     double score;        /* the value that was ranked by */
 } sae_latent_stats;
+
+/* How the mean activation of a latent changed. Falling counterparts stand below SAE_UNCHANGED. */
+typedef enum sae_change {
+    SAE_FELL_SILENT = -3,
+    SAE_LESS_OFTEN,
+    SAE_WEAKENED,
+    SAE_UNCHANGED,    /* |delta| <= 2 se, or the latent fires on neither side */
+    SAE_AMPLIFIED,    /* rises, and the larger part is that it is stronger when it fires */
+    SAE_MORE_OFTEN,   /* rises, and the larger part is that it fires on more rows */
+    SAE_NEWLY_FIRING  /* rises from a firing fraction below 0.001 to at least ten times of it */
+} sae_change;
+
+/* "unchanged", "amplified", "more often", "newly firing", "weakened", "less often", "fell silent"; NULL for
+   another value. */
+SAE_API const char *sae_change_name(sae_change change);
+
+/* Why a latent rose: frequency + magnitude = delta, exactly but for rounding. With f the mean firing fraction
+   and m the mean activation where it fires: frequency = (f1 - f0)(m0 + m1)/2, magnitude = (m1 - m0)(f0 + f1)/2
+   (Kitagawa 1955). A side that never fires has no m: then all is frequency. */
+typedef struct sae_decomposition {
+    double delta;     /* mean over prompts, after - before */
+    double frequency, magnitude;
+    double freq_before, freq_after;   /* f: mean over prompts of the fraction of rows that fire */
+    double level_before, level_after; /* m; NaN when the latent never fires on that side */
+    sae_change change;
+} sae_decomposition;
+
+/* The shift s of the mean residual (mean over prompts of the prompt means) seen through one latent. */
+typedef struct sae_latent_shift {
+    double share;  /* delta_j <d_j, s> / |s|^2, signed; 0 when s = 0 */
+    double cosine; /* of d_j and s; NaN when either is 0 */
+} sae_latent_shift;
+
+/* How much of s the first latents of an order carry together, s^ = sum delta_j d_j over them. */
+typedef struct sae_shift_top {
+    double share;     /* <s^, s> / |s|^2: the sum of their shares */
+    double explained; /* 1 - |s - s^|^2 / |s|^2; negative when s^ is worse than nothing */
+} sae_shift_top;
+
+typedef struct sae_shift_summary {
+    double norm;              /* |s| */
+    double relative_norm;     /* |s| / |mean residual before|; NaN when that is 0 */
+    sae_shift_top all;        /* all latents: the part of s that the model sees at all */
+    double effective_latents; /* participation ratio (sum c_j^2)^2 / sum c_j^4, c_j = delta_j |d_j|; 0 when all c are 0 */
+} sae_shift_summary;
+
+/* Rows that share a value, or a range of values, of a column: low <= value <= high. */
+typedef struct sae_stratum {
+    const char *column; /* "is_continuation", "position" or one that was named */
+    double low, high;   /* the last bin of positions ends at INFINITY */
+    uint64_t rows;
+    size_t prompts; /* with at least one of the rows */
+} sae_stratum;
+
+/* One latent on the rows of one stratum: means over the prompts that have such rows of the mean over these
+   rows. NaN where the side has no such rows. */
+typedef struct sae_stratum_change {
+    sae_stratum before, after;
+    double mean_before, mean_after;
+    double freq_before, freq_after;
+} sae_stratum_change;
 
 /* The result: one entry per latent, in rank order, with the fidelity of the model on each side. */
 typedef struct sae_ranking sae_ranking;

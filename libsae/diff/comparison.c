@@ -3,6 +3,7 @@
 #include "apply/pass.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "diff/matching.h"
 #include "model/model.h"
 
 sae_status saei_comparison_alloc(saei_comparison *comparison, const sae_model *model, const sae_dump *before,
@@ -96,14 +97,29 @@ static sae_status match_controls(saei_comparison *comparison, const sae_rank_opt
     return status;
 }
 
+static sae_status read_profiles(saei_comparison *comparison, sae_fidelity *fidelity,
+                                const sae_rank_options *options, sae_error *err)
+{
+    saei_matching *matching = NULL;
+    sae_status status = SAE_OK;
+    if (options->match_positions)
+        status = saei_matching_read(&matching, comparison->model->context, comparison->dumps,
+                                    comparison->n_dumps, comparison->group, err);
+    for (size_t i = 0; status == SAE_OK && i < comparison->n_dumps; i++)
+        status =
+            saei_profile_read(&comparison->profiles[i], &fidelity[i], comparison->model, comparison->dumps[i],
+                              comparison->group, matching != NULL ? matching->weight[i] : NULL,
+                              options->progress, options->progress_user, err);
+    saei_matching_free(matching);
+    return status;
+}
+
 sae_status saei_comparison_read(saei_comparison *comparison, sae_fidelity *fidelity,
                                 const sae_rank_options *options, sae_error *err)
 {
     sae_status status = check_dumps(comparison, options->group, err);
-    for (size_t i = 0; status == SAE_OK && i < comparison->n_dumps; i++)
-        status =
-            saei_profile_read(&comparison->profiles[i], &fidelity[i], comparison->model, comparison->dumps[i],
-                              comparison->group, options->progress, options->progress_user, err);
+    if (status == SAE_OK)
+        status = read_profiles(comparison, fidelity, options, err);
     if (status == SAE_OK)
         status = saei_pairing_decide(&comparison->paired, side(comparison, 0), side(comparison, 1),
                                      comparison->group, options->pairing, err);

@@ -19,20 +19,24 @@ typedef struct saei_profile {
     double *frequency;  /* fraction of these rows on which the latent fires, > 0 */
 } saei_profile;
 
-/* Fills a profile from the blocks of a pass. groups are those of the same rows and must outlive it. */
+/* Fills a profile from the blocks of a pass. groups are those of the same rows and must outlive it, as must
+   row_weight [rows] (>= 0, not all 0 within a prompt; NULL: all 1): then activation and frequency are
+   weighted means over the rows of the prompt, and rows of weight 0 do not fire. */
 typedef struct saei_profile_builder saei_profile_builder;
 sae_status saei_profile_builder_new(saei_profile_builder **out, sae_context *context,
-                                    const saei_groups *groups, size_t n_latents, sae_error *err);
+                                    const saei_groups *groups, const double *row_weight, size_t n_latents,
+                                    sae_error *err);
 /* A saei_block_fn. */
 sae_status saei_profile_builder_observe(void *builder, const saei_block *block, sae_error *err);
 sae_status saei_profile_builder_finish(saei_profile **out, saei_profile_builder *builder, sae_error *err);
 void saei_profile_builder_free(saei_profile_builder *builder);
 
 /* Streams the dump once. *fidelity gets the figures of the model on the same rows. Memory is proportional to
-   the (prompt, latent) pairs that fire. group: the column that names the prompts. */
+   the (prompt, latent) pairs that fire. group: the column that names the prompts. row_weight: as above; the
+   fidelity is that of all rows alike. */
 sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const sae_model *model,
-                             const sae_dump *dump, const char *group, sae_progress_fn progress, void *user,
-                             sae_error *err);
+                             const sae_dump *dump, const char *group, const double *row_weight,
+                             sae_progress_fn progress, void *user, sae_error *err);
 
 /* The mean of n ≥ 1 profiles on each prompt, over the profiles that hold the prompt. */
 sae_status saei_profile_mean(saei_profile **out, saei_profile *const *profiles, size_t n, sae_error *err);

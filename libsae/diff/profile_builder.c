@@ -7,6 +7,7 @@
 struct saei_profile_builder {
     sae_context *context;
     const saei_groups *groups;
+    const double *row_weight;
     size_t n_latents;
     uint32_t prompt;
     double *sum, *count; /* [F], zero but for the touched */
@@ -34,14 +35,19 @@ static sae_status flush(saei_profile_builder *b, sae_error *err)
     return SAE_OK;
 }
 
-static void add_codes(saei_profile_builder *b, const sae_codes_view *codes, size_t row)
+static double weight_of(const saei_profile_builder *b, uint64_t row)
+{
+    return b->row_weight != NULL ? b->row_weight[row] : 1;
+}
+
+static void add_codes(saei_profile_builder *b, const sae_codes_view *codes, size_t row, double weight)
 {
     for (uint64_t i = codes->row_ptr[row]; i < codes->row_ptr[row + 1]; i++) {
         uint32_t j = codes->latent[i];
         if (b->count[j] == 0)
             b->touched[b->n_touched++] = j;
-        b->sum[j] += (double)codes->value[i];
-        b->count[j] += 1;
+        b->sum[j] += weight * (double)codes->value[i];
+        b->count[j] += weight;
     }
 }
 
@@ -56,20 +62,24 @@ sae_status saei_profile_builder_observe(void *builder, const saei_block *block, 
                 return status;
             b->prompt = prompt;
         }
-        add_codes(b, &block->codes, i);
+        double weight = weight_of(b, block->first + i);
+        if (weight > 0)
+            add_codes(b, &block->codes, i, weight);
     }
     return SAE_OK;
 }
 
 sae_status saei_profile_builder_new(saei_profile_builder **out, sae_context *context,
-                                    const saei_groups *groups, size_t n_latents, sae_error *err)
+                                    const saei_groups *groups, const double *row_weight, size_t n_latents,
+                                    sae_error *err)
 {
     *out = NULL;
     saei_profile_builder *b;
     sae_status status = saei_alloc(&b, context, 1, sizeof *b, err);
     if (status != SAE_OK)
         return status;
-    *b = (saei_profile_builder){.context = context, .groups = groups, .n_latents = n_latents};
+    *b = (saei_profile_builder){
+        .context = context, .groups = groups, .row_weight = row_weight, .n_latents = n_latents};
     status = saei_alloc(&b->sum, context, n_latents, sizeof *b->sum, err);
     if (status == SAE_OK)
         status = saei_alloc(&b->count, context, n_latents, sizeof *b->count, err);
@@ -98,16 +108,15 @@ sae_status saei_profile_builder_finish(saei_profile **out, saei_profile_builder 
 {
     *out = NULL;
     const saei_groups *groups = b->groups;
-    double *rows;
-    sae_status status = saei_alloc(&rows, b->context, groups->n, sizeof *rows, err);
+    double *weight;
+    sae_status status = saei_alloc(&weight, b->context, groups->n, sizeof *weight, err);
     if (status != SAE_OK)
         return status;
-    for (size_t g = 0; g < groups->n; g++)
-        rows[g] = (double)groups->rows[g];
+    saei_groups_weigh(weight, groups, b->row_weight);
     status = flush(b, err);
     if (status == SAE_OK)
-        status = saei_profile_new(out, b->context, b->firings, b->n, groups->id, rows, groups->n,
+        status = saei_profile_new(out, b->context, b->firings, b->n, groups->id, weight, groups->n,
                                   b->n_latents, err);
-    saei_free(b->context, rows);
+    saei_free(b->context, weight);
     return status;
 }

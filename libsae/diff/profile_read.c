@@ -3,7 +3,7 @@
 #include "model/model.h"
 
 static sae_status read_rows(saei_profile **out, sae_fidelity *fidelity, saei_pass *pass,
-                            const saei_groups *groups, sae_error *err)
+                            const saei_groups *groups, const double *row_weight, sae_error *err)
 {
     sae_context *context = pass->model->context;
     size_t n_latents = sae_model_latents(pass->model);
@@ -11,7 +11,7 @@ static sae_status read_rows(saei_profile **out, sae_fidelity *fidelity, saei_pas
     saei_profile_builder *builder = NULL;
     sae_status status = saei_fidelity_new(&sums, context, sae_model_dim(pass->model), n_latents, err);
     if (status == SAE_OK)
-        status = saei_profile_builder_new(&builder, context, groups, n_latents, err);
+        status = saei_profile_builder_new(&builder, context, groups, row_weight, n_latents, err);
     saei_observers observers = {2, {{saei_fidelity_observe, sums}, {saei_profile_builder_observe, builder}}};
     pass->consume = saei_observe;
     pass->consume_user = &observers;
@@ -27,8 +27,8 @@ static sae_status read_rows(saei_profile **out, sae_fidelity *fidelity, saei_pas
 }
 
 sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const sae_model *model,
-                             const sae_dump *dump, const char *group, sae_progress_fn progress, void *user,
-                             sae_error *err)
+                             const sae_dump *dump, const char *group, const double *row_weight,
+                             sae_progress_fn progress, void *user, sae_error *err)
 {
     *out = NULL;
     saei_groups *groups;
@@ -37,7 +37,7 @@ sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const s
         return status;
     saei_pass pass = {
         .model = model, .dump = dump, .reconstruct = true, .progress = progress, .progress_user = user};
-    status = read_rows(out, fidelity, &pass, groups, err);
+    status = read_rows(out, fidelity, &pass, groups, row_weight, err);
     saei_groups_free(groups);
     return status;
 }

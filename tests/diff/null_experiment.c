@@ -26,7 +26,7 @@ static saei_profile *profile_of(sae_context *context, const sae_model *model, co
     saei_profile *profile;
     sae_fidelity fidelity;
     require(sae_dump_open(&dump, context, &path, 1, NULL, &err), &err);
-    require(saei_profile_read(&profile, &fidelity, model, dump, "prompt_id", NULL, NULL, &err), &err);
+    require(saei_profile_read(&profile, &fidelity, model, dump, "prompt_id", NULL, NULL, NULL, &err), &err);
     sae_dump_free(dump);
     return profile;
 }
