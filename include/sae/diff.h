@@ -152,6 +152,25 @@ SAE_API sae_fidelity sae_ranking_fidelity(const sae_ranking *ranking, size_t whi
 /* NULL, or a sentence that says why the ranking should not be believed as it stands. */
 SAE_API const char *sae_ranking_warning(const sae_ranking *ranking);
 
+/* Candidate latents grouped into features: one persona may be split over several latents. Two are alike when
+   their decoder rows point the same way and their prompt means rise and fall together over the conditions;
+   docs/METHODS.md has the rule. In the order of the candidates; a latent without a partner is a cluster of one. */
+typedef struct sae_clusters sae_clusters;
+
+typedef struct sae_cluster {
+    size_t n;                /* members */
+    const uint32_t *latents; /* [n] the most important first */
+    const double *weights;   /* [n] activation of the cluster = Σ weight × activation */
+    const float *direction;  /* [d] unit vector along which the members push on average */
+    double cosine;           /* mean over the pairs of members; NaN with one */
+    double correlation;      /* the same, of their prompt means */
+} sae_cluster;
+
+SAE_API void sae_clusters_free(sae_clusters *clusters);
+SAE_API size_t sae_clusters_count(const sae_clusters *clusters);
+/* Borrowed until the clusters are freed; n = 0 when there is no cluster i. */
+SAE_API sae_cluster sae_clusters_at(const sae_clusters *clusters, size_t i);
+
 #ifdef __cplusplus
 }
 #endif
