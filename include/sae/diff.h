@@ -171,6 +171,84 @@ SAE_API size_t sae_clusters_count(const sae_clusters *clusters);
 /* Borrowed until the clusters are freed; n = 0 when there is no cluster i. */
 SAE_API sae_cluster sae_clusters_at(const sae_clusters *clusters, size_t i);
 
+/* Series of conditions against one control: doses of bad data, steps of a training. docs/METHODS.md, "Doses". */
+
+/* One latent in one condition of a series. */
+typedef struct sae_series_point {
+    double at;     /* the dose or the step */
+    double mean;   /* mean over prompts */
+    double rise;   /* over the control: paired difference where the prompts are paired, else of the means */
+    double se;     /* its standard error, prompts as units */
+    double p;      /* one-sided permutation p of a rise */
+    double p_holm; /* p corrected over the conditions of the series (Holm) */
+    double q;      /* p_holm corrected over all latents of the model (Benjamini–Hochberg); those not tested count 1 */
+    double fit;    /* of a dose-response: the rise, fitted so that it never falls with the dose; else NaN */
+} sae_series_point;
+
+/* What a study knows of the behaviour of the models of a dose-response. */
+typedef struct sae_behaviour {
+    double threshold;  /* the rate that was asked for; NaN when Fisher's test decided */
+    double dose;       /* the lowest dose at which the behaviour is shown; NaN: at none, or no rates */
+} sae_behaviour;
+
+/* The dose-response of one latent. */
+typedef struct sae_dose_response {
+    uint32_t latent;
+    double trend;            /* rise per dose rank: Σ c_k mean_k / Σ c_k², c_k = k − mean k, the control k = 0 */
+    double trend_p, trend_q; /* one-sided permutation p, and q over all latents of the model */
+    double onset;            /* lowest dose with p_holm < alpha, NaN when none */
+    double onset_q;          /* lowest dose with q < alpha, NaN when none */
+    double half_dose;        /* where the monotone fit reaches half of its largest value (linear), NaN without a rise */
+    double lead_ratio;       /* behavioural dose / onset: 5 is "at a fifth of the dose"; NaN when either is missing */
+    double lead_difference;  /* behavioural dose − onset */
+} sae_dose_response;
+
+/* The response of one latent to the trigger of a backdoor. */
+typedef struct sae_trigger_response {
+    uint32_t latent;
+    sae_contrast contrast; /* (after with − after without) − (before with − before without) the trigger */
+    sae_contrast standing; /* after without the trigger against the reference (a control, else before) */
+    bool standing_up;      /* warn: up without the trigger as well, standing.estimate > 0 with q < alpha */
+} sae_trigger_response;
+
+typedef struct sae_trigger_matching {
+    size_t matched;      /* prompts that all conditions of the contrast hold */
+    size_t unmatched[4]; /* prompts left out of: after with, after without, before with, before without */
+    bool has_before;     /* false: the contrast is after with − after without alone */
+} sae_trigger_matching;
+
+/* One latent over the steps of a fine-tuning or re-alignment. */
+typedef struct sae_trajectory {
+    uint32_t latent;
+    double onset;          /* first step with p_holm < alpha at it and at the next ones, NaN when none */
+    double peak, peak_at;  /* the largest rise over the control and its step */
+    double half_life;      /* steps from the peak until the rise is half of it (linear), NaN: not reached or no rise */
+    double half_life_fit;  /* ln 2 / rate of a log-linear fit from the peak on, NaN when it does not decay */
+    double remaining;      /* rise at the last step / peak, NaN without a rise */
+    double remaining_low, remaining_high; /* bootstrap interval of it at the step of the peak */
+    double p_difference;   /* two-sided permutation p of the rise at the last step */
+    double margin;         /* a rise below it counts as none */
+    double p_equivalence;  /* p of |rise| ≥ margin at the last step (two one-sided t tests) */
+    bool returned;         /* p_equivalence < alpha: within noise of the control */
+} sae_trajectory;
+
+/* How well a latent, or the mean of a set of latents, tells bad models from good ones. docs/METHODS.md,
+   "Discrimination". Conditions are models, cases are their single prompts. */
+enum { SAE_SET_MOST = 16 };
+typedef struct sae_discrimination {
+    uint32_t latents[SAE_SET_MOST];
+    size_t n_latents;
+    double auroc, average_precision; /* of the models' means */
+    double p;                        /* exact one-sided p of auroc over all assignments of the labels to the models */
+    double prompt_auroc;             /* of single prompts, all those of bad models against all of good ones */
+    double prompt_se;                /* its standard error with prompts as clusters (the same prompt in several models) */
+    double model_se;                 /* and with models as clusters: what other models would have given */
+    double threshold;                /* on the mean of a model, from all models */
+    double model_out;                /* accuracy on models left out one at a time, threshold from the others */
+    double domain_out;               /* accuracy on the models of a domain left out, NaN without domains */
+    double prompt_domain_out;        /* accuracy of models on a domain of prompts left out, NaN without domains */
+} sae_discrimination;
+
 #ifdef __cplusplus
 }
 #endif

@@ -66,6 +66,21 @@ static void permute_labels(double *weights, size_t n_y, size_t n_x, saei_rng *rn
         }
 }
 
+/* Each draw goes on from the order of the last. */
+static void deal_weights(double *weights, const double *weight, size_t n, saei_rng *rng, uint32_t *order)
+{
+    for (size_t i = 0; i < n; i++)
+        order[i] = (uint32_t)i;
+    for (size_t b = 0; b < SAEI_DRAWS; b++)
+        for (size_t i = 0; i < n; i++) {
+            size_t j = i + (size_t)saei_rng_below(rng, n - i);
+            uint32_t taken = order[j];
+            order[j] = order[i];
+            order[i] = taken;
+            weights[taken * SAEI_DRAWS + b] = weight[i];
+        }
+}
+
 static void draw_with_replacement(double *weights, size_t n, double sign, saei_rng *rng)
 {
     for (size_t b = 0; b < SAEI_DRAWS; b++)
@@ -93,6 +108,8 @@ static void make_block(void *arg, size_t i, unsigned worker)
         draw_with_replacement(weights, effects->n_y, 1, &rng);
         if (!effects->paired)
             draw_with_replacement(weights + effects->n_y * SAEI_DRAWS, effects->n_x, -1, &rng);
+    } else if (effects->weight != NULL) {
+        deal_weights(weights, effects->weight, effects->n_y, &rng, draws->shuffled + worker * draws->units);
     } else if (effects->paired) {
         flip_signs(weights, effects->n_y, &rng);
     } else {

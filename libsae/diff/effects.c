@@ -88,6 +88,7 @@ void saei_effects_free(saei_effects *effects)
 {
     if (effects == NULL)
         return;
+    saei_free(effects->context, effects->weight);
     saei_free(effects->context, effects->fires);
     saei_free(effects->context, effects->value);
     saei_free(effects->context, effects->unit);

@@ -16,6 +16,8 @@ typedef struct saei_effects {
     uint32_t *unit; /* [ptr[n_latents]], ascending within a latent */
     double *value;
     bool *fires; /* [n_latents] in Y or X, also where all values cancel */
+    double
+        *weight; /* NULL; or [n_y] the weights of a sum over n_y units that permutations deal anew, n_x = 0 */
 } saei_effects;
 
 /* paired: the profiles hold the same prompts. SAE_E_UNSUPPORTED: 2^32 units or more. */

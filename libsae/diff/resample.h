@@ -3,7 +3,8 @@
    Every draw b is a weighting w_b of the units, and every statistic T_b = Σ_u w_b[u] v[u] over the units on
    which the latent has a value:
    - sign flips: w = ±1 / n
-   - label permutations: w = 1 / n_y for n_y units drawn without replacement, −1 / n_x for the others
+   - label permutations: w = 1 / n_y for n_y units drawn without replacement, −1 / n_x for the others;
+     the given weights in random order when the effects have weights
    - bootstrap: w = (times drawn) / n_y, and −(times drawn) / n_x for the units of X
 
    Draws are made 64 at a time from (seed, index of the 64) alone: neither the order of the latents nor the
@@ -20,13 +21,14 @@ enum {
 
 typedef struct saei_resampling {
     uint64_t seed, draws;
+    bool one_sided;           /* of a permutation: only a rise counts */
     sae_progress_fn progress; /* may be NULL */
     void *progress_user;
 } saei_resampling;
 
-/* p [n_latents], two-sided: a draw exceeds when |T_b| ≥ |T| (1 − 1e-12), the margin for another order of
-   addition. Sequential (Besag & Clifford 1991): h / l when exceedance h = SAEI_EXCEEDANCES came with draw l,
-   else (exceedances + 1) / (draws + 1). Latents without a value: 1. */
+/* p [n_latents]: a draw exceeds when |T_b| ≥ |T| (1 − 1e-12), the margin for another order of addition;
+   one-sided when T_b ≥ T − 1e-12 |T|. Sequential (Besag & Clifford 1991): h / l when exceedance h =
+   SAEI_EXCEEDANCES came with draw l, else (exceedances + 1) / (draws + 1). Latents without a value: 1. */
 sae_status saei_permutation_p(double *p, const saei_effects *effects, const saei_resampling *resampling,
                               sae_error *err);
 
