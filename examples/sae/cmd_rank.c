@@ -47,6 +47,8 @@ static const option rank_options[] = {
      .help = "compare prompt by prompt; fails unless the prompts are the same"},
     {.name = "unpaired", .type = OPTION_FLAG, AT(unpaired),
      .help = "compare the means of two samples of prompts (without either: paired where possible)"},
+    {.name = "match-positions", .type = OPTION_FLAG, AT(options.match_positions),
+     .help = "weigh rows so that all dumps have the same distribution over column position"},
     {.name = "direction", .type = OPTION_CHOICE, AT(direction), .value = "rising|falling|both",
      .help = "which change comes first", .choices = directions},
     {.name = "permutations", .type = OPTION_U64, AT(options.permutations), .value = "N",

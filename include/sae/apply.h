@@ -96,7 +96,7 @@ typedef struct sae_label {
 /* sae_auroc for many latents and labels in one pass: out [n_labels, n_latents]. latents NULL: all of the
    model, and n_latents must be F. Memory: n_latents numbers for each unit of each label, and four bytes for
    each row and label. Errors as sae_auroc, which name the label's condition. */
-SAE_API sae_status sae_describe(sae_auroc_result *out, const sae_model *model, const sae_dump *dump,
+SAE_API sae_status sae_model_describe(sae_auroc_result *out, const sae_model *model, const sae_dump *dump,
                                 const sae_label *labels, size_t n_labels, const uint32_t *latents,
                                 size_t n_latents, sae_progress_fn progress, void *user, sae_error *err);
 

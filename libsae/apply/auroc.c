@@ -52,5 +52,5 @@ sae_status sae_auroc(sae_auroc_result *out, const sae_model *model, const sae_du
                      sae_error *err)
 {
     const sae_label labels = {.condition = label, .group = group};
-    return sae_describe(out, model, dump, &labels, 1, &latent, 1, progress, user, err);
+    return sae_model_describe(out, model, dump, &labels, 1, &latent, 1, progress, user, err);
 }

@@ -107,7 +107,7 @@ static void release(description *d)
     saei_free(d->context, d->place);
 }
 
-sae_status sae_describe(sae_auroc_result *out, const sae_model *model, const sae_dump *dump,
+sae_status sae_model_describe(sae_auroc_result *out, const sae_model *model, const sae_dump *dump,
                         const sae_label *labels, size_t n_labels, const uint32_t *latents, size_t n_latents,
                         sae_progress_fn progress, void *user, sae_error *err)
 {

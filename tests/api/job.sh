@@ -63,6 +63,12 @@ expect 0 $rank -o r.jsonl --format jsonl --quiet
 expect 1 $rank -o r1.csv
 one_line_naming r1.csv --force
 same r1.csv r2.csv
+expect 0 $rank --match-positions -o r3.csv --quiet
+same r1.csv r3.csv
+cp base.npy bare.npy
+cp base.prompt_id.npy bare.prompt_id.npy
+expect 1 "$sae" rank m1 --before base.npy --after bare.npy --match-positions
+one_line_naming bare.npy position
 expect 0 "$sae" rank m1 --before base.npy --after shuffled.npy --direction both
 prints 'not paired'
 expect 1 "$sae" rank m1 --before base.npy --after shuffled.npy --paired
