@@ -249,6 +249,36 @@ typedef struct sae_discrimination {
     double prompt_domain_out;        /* accuracy of models on a domain of prompts left out, NaN without domains */
 } sae_discrimination;
 
+/* Rankers: what latents may be ranked by, side by side. Definitions and sources: docs/METHODS.md, "Rankers". */
+typedef enum sae_ranker {
+    SAE_RANKER_DELTA,       /* rise of the mean activation, after − before */
+    SAE_RANKER_EXCESS,      /* after − the mean of the controls */
+    SAE_RANKER_EXCESS_WORST, /* after − the control in which the latent is most active */
+    SAE_RANKER_T,           /* estimate / se of excess, without controls of delta: near-constant latents lead it */
+    SAE_RANKER_MODERATED_T, /* the same with se + s0 */
+    SAE_RANKER_EFFECT,      /* effect size of the same comparison */
+    SAE_RANKER_FREQUENCY,   /* change of the mean firing fraction, after − before */
+    SAE_RANKER_COS_SHIFT,   /* cosine of the decoder row and the shift of the mean row, after − before */
+    SAE_RANKER_DIFFERENCE_ENCODING, /* mean activation on the differences of paired rows, after − before */
+    SAE_RANKER_ATTRIBUTION, /* Δ-attribution; needs gradients */
+    SAE_RANKER_MIN_OVER_BAD, /* the least of one of the scores above over several bad conditions */
+    SAE_RANKER_MEAN_OVER_BAD, /* its mean over them */
+    SAE_RANKERS
+} sae_ranker;
+
+/* The name of its column, "excess_worst" for one; NULL for another value. */
+SAE_API const char *sae_ranker_name(sae_ranker ranker);
+
+/* How far the rankers agree, over the latents that fire in any of the conditions. Matrices are symmetric; rows
+   and columns of rankers that were not computed are NaN. */
+enum { SAE_AGREEMENT_DEPTHS = 2 };
+typedef struct sae_agreement {
+    size_t n_latents;                            /* latents that were compared */
+    double spearman[SAE_RANKERS][SAE_RANKERS];   /* rank correlation, ties averaged; NaN for a constant score */
+    size_t depth[SAE_AGREEMENT_DEPTHS];          /* k: 10 and 100, at most n_latents */
+    double overlap[SAE_AGREEMENT_DEPTHS][SAE_RANKERS][SAE_RANKERS]; /* share of the first k that two have in common */
+} sae_agreement;
+
 #ifdef __cplusplus
 }
 #endif

@@ -18,14 +18,6 @@ const char *sae_change_name(sae_change change)
     return i >= 0 && i < 7 ? names[i] : NULL;
 }
 
-static double mean_over_prompts(const saei_profile *profile, const double *values, size_t latent)
-{
-    double sum = 0;
-    for (uint64_t i = profile->ptr[latent]; i < profile->ptr[latent + 1]; i++)
-        sum += values[i];
-    return sum / (double)profile->n_prompts;
-}
-
 /* A side without a level takes that of the other: then the whole difference is of frequency. */
 static void split(sae_decomposition *out)
 {
@@ -55,11 +47,11 @@ static sae_change kind_of(const sae_decomposition *part, double se)
 
 static sae_decomposition decompose(const saei_profile *before, const saei_profile *after, size_t latent)
 {
-    double mean_before = mean_over_prompts(before, before->activation, latent);
-    double mean_after = mean_over_prompts(after, after->activation, latent);
+    double mean_before = saei_mean_over_prompts(before, before->activation, latent);
+    double mean_after = saei_mean_over_prompts(after, after->activation, latent);
     sae_decomposition out = {.delta = mean_after - mean_before,
-                             .freq_before = mean_over_prompts(before, before->frequency, latent),
-                             .freq_after = mean_over_prompts(after, after->frequency, latent)};
+                             .freq_before = saei_mean_over_prompts(before, before->frequency, latent),
+                             .freq_after = saei_mean_over_prompts(after, after->frequency, latent)};
     /* 0 / 0 where the latent never fires: it has no level there. */
     out.level_before = mean_before / out.freq_before;
     out.level_after = mean_after / out.freq_after;

@@ -43,6 +43,16 @@ sae_status saei_profile_mean(saei_profile **out, saei_profile *const *profiles, 
 
 void saei_profile_free(saei_profile *profile);
 
+/* Σ of values (activation or frequency of the profile) over the prompts where the latent fires, divided by
+   the number of all prompts. */
+static inline double saei_mean_over_prompts(const saei_profile *profile, const double *values, size_t latent)
+{
+    double sum = 0;
+    for (uint64_t i = profile->ptr[latent]; i < profile->ptr[latent + 1]; i++)
+        sum += values[i];
+    return sum / (double)profile->n_prompts;
+}
+
 /* One addend of a profile. */
 typedef struct saei_firing {
     uint32_t latent, prompt;

@@ -5,28 +5,19 @@
 
 #include <math.h>
 
-/* Σ over the prompts where the latent fires, divided by the number of all prompts. */
-static double mean_over_prompts(const saei_profile *profile, const double *values, size_t latent)
-{
-    double sum = 0;
-    for (uint64_t i = profile->ptr[latent]; i < profile->ptr[latent + 1]; i++)
-        sum += values[i];
-    return sum / (double)profile->n_prompts;
-}
-
 static void fill_means(sae_latent_stats *stats, const saei_ranking_input *input)
 {
     const saei_profile *before = input->before, *after = input->after, *control = input->control;
     for (size_t j = 0; j < before->n_latents; j++) {
         stats[j].latent = (uint32_t)j;
-        stats[j].mean_before = mean_over_prompts(before, before->activation, j);
-        stats[j].mean_after = mean_over_prompts(after, after->activation, j);
-        stats[j].freq_before = mean_over_prompts(before, before->frequency, j);
-        stats[j].freq_after = mean_over_prompts(after, after->frequency, j);
+        stats[j].mean_before = saei_mean_over_prompts(before, before->activation, j);
+        stats[j].mean_after = saei_mean_over_prompts(after, after->activation, j);
+        stats[j].freq_before = saei_mean_over_prompts(before, before->frequency, j);
+        stats[j].freq_after = saei_mean_over_prompts(after, after->frequency, j);
         stats[j].mean_control =
-            control != NULL ? mean_over_prompts(control, control->activation, j) : (double)NAN;
+            control != NULL ? saei_mean_over_prompts(control, control->activation, j) : (double)NAN;
         stats[j].freq_control =
-            control != NULL ? mean_over_prompts(control, control->frequency, j) : (double)NAN;
+            control != NULL ? saei_mean_over_prompts(control, control->frequency, j) : (double)NAN;
     }
 }
 
