@@ -171,6 +171,11 @@ SAE_API size_t sae_clusters_count(const sae_clusters *clusters);
 /* Borrowed until the clusters are freed; n = 0 when there is no cluster i. */
 SAE_API sae_cluster sae_clusters_at(const sae_clusters *clusters, size_t i);
 
+/* out [count]: for each cluster the latent of another model that is closest to its direction, mutual when for
+   that latent a member is closest in the model of the clusters. Errors: those of sae_model_match. */
+SAE_API sae_status sae_clusters_match(sae_match *out, const sae_clusters *clusters, const sae_model *model,
+                                      const sae_model *other, sae_progress_fn progress, void *user, sae_error *err);
+
 /* Series of conditions against one control: doses of bad data, steps of a training. docs/METHODS.md, "Doses". */
 
 /* One latent in one condition of a series. */

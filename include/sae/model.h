@@ -81,6 +81,29 @@ typedef struct sae_decoder_cosines {
 SAE_API sae_status sae_model_decoder_cosines(sae_decoder_cosines *out, const sae_model *model,
                                              sae_progress_fn progress, void *user, sae_error *err);
 
+/* Whether another model has a feature too: its latent whose decoder row has the largest cosine. Models of other
+   seeds and sizes will do, for the same layer of the same network. */
+typedef struct sae_match {
+    uint32_t latent; /* of the other model; ties to the lowest */
+    double cosine;   /* NaN when the decoder row, or every one of the other model, has length 0 */
+    bool mutual;     /* for that latent, none in this model is closer than what was matched */
+} sae_match;
+
+/* From here on a match is called the same feature. docs/METHODS.md says why. */
+#define SAE_MATCH_COSINE 0.7
+
+/* out [n]: the match of each of the latents [n]. O(n F d) time, memory for n rows. Errors: SAE_E_MISMATCH
+   (widths), SAE_E_NOT_FOUND (a latent that the model lacks), SAE_STOPPED. */
+SAE_API sae_status sae_model_match(sae_match *out, const sae_model *model, const uint32_t *latents, size_t n,
+                                   const sae_model *other, sae_progress_fn progress, void *user, sae_error *err);
+
+/* How close a direction that is no feature comes: the quantile (0 … 1) of the largest cosine that random
+   directions with the second moments of this model's decoder have with a latent of the other one. A cosine
+   below its 0.99 quantile is no match, whatever the threshold. */
+SAE_API sae_status sae_model_match_null(double *out, const sae_model *model, const sae_model *other,
+                                        double quantile, uint64_t seed, sae_progress_fn progress, void *user,
+                                        sae_error *err);
+
 /* Sparse codes: for row i the entries row_ptr[i] .. row_ptr[i + 1] - 1, latents ascending, values > 0. */
 typedef struct sae_codes_view {
     size_t rows;

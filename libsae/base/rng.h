@@ -14,7 +14,8 @@ typedef enum saei_stream {
     SAEI_STREAM_PERMUTE,
     SAEI_STREAM_BOOTSTRAP,
     SAEI_STREAM_RESAMPLE,
-    SAEI_STREAM_SHUFFLE
+    SAEI_STREAM_SHUFFLE,
+    SAEI_STREAM_MATCH
 } saei_stream;
 
 /* xoshiro256** (Blackman & Vigna 2021), seeded through SplitMix64. */

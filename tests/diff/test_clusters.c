@@ -267,6 +267,26 @@ START_TEST(ties_go_to_the_first)
 }
 END_TEST
 
+/* Matched with its own model, a cluster comes home whichever member is closest; one without a direction does
+ * not.
+ */
+START_TEST(a_cluster_is_found_in_its_own_model)
+{
+    size_t index;
+    sae_clusters *clusters = clusters_of_fixture();
+    sae_match match[LATENTS];
+    check(sae_clusters_match(match, clusters, model, model, NULL, NULL, &err));
+    sae_cluster cluster = cluster_of(clusters, 0, &index),
+                closest = cluster_of(clusters, match[index].latent, &index);
+    ck_assert_ptr_eq(cluster.latents, closest.latents);
+    ck_assert(match[index].mutual);
+    ck_assert(match[index].cosine > 0.7 && match[index].cosine < 1);
+    cluster_of(clusters, 13, &index);
+    ck_assert(isnan(match[index].cosine) && !match[index].mutual);
+    sae_clusters_free(clusters);
+}
+END_TEST
+
 START_TEST(wrong_candidates_are_refused)
 {
     sae_clusters *clusters;
@@ -296,6 +316,7 @@ int main(void)
     tcase_add_test(tests, a_latent_without_a_partner_stays_itself);
     tcase_add_test(tests, a_constant_latent_has_no_correlation);
     tcase_add_test(tests, ties_go_to_the_first);
+    tcase_add_test(tests, a_cluster_is_found_in_its_own_model);
     tcase_add_test(tests, wrong_candidates_are_refused);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
