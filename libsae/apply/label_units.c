@@ -97,7 +97,7 @@ static sae_status make_units(saei_label_units *units, labelling *in, sae_error *
             units->n_positive += c % 2 == 1;
         }
     for (size_t i = 0; i < in->rows; i++)
-        units->of_row[i] = in->counts[i] ? in->unit[candidate_of(in, i)] : (uint32_t)SAEI_NO_UNIT;
+        units->of_row[i] = in->counts[i] ? in->unit[candidate_of(in, i)] : SAEI_NO_UNIT;
     return refuse_one_kind(units, in, err);
 }
 

@@ -4,7 +4,7 @@
 
 #include "sae/apply.h"
 
-enum { SAEI_NO_UNIT = UINT32_MAX };
+#define SAEI_NO_UNIT UINT32_MAX
 
 typedef struct saei_label_units {
     uint32_t *of_row; /* [rows] unit of each row; SAEI_NO_UNIT: the row does not count */
