@@ -52,9 +52,8 @@ static sae_decomposition decompose(const saei_profile *before, const saei_profil
     sae_decomposition out = {.delta = mean_after - mean_before,
                              .freq_before = saei_mean_over_prompts(before, before->frequency, latent),
                              .freq_after = saei_mean_over_prompts(after, after->frequency, latent)};
-    /* 0 / 0 where the latent never fires: it has no level there. */
-    out.level_before = mean_before / out.freq_before;
-    out.level_after = mean_after / out.freq_after;
+    out.level_before = out.freq_before > 0 ? mean_before / out.freq_before : (double)NAN;
+    out.level_after = out.freq_after > 0 ? mean_after / out.freq_after : (double)NAN;
     split(&out);
     return out;
 }

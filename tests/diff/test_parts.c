@@ -84,9 +84,8 @@ static void open_condition(condition *c, const char *name)
     ck_assert_int_eq(saei_groups_read(&c->groups, context, c->dump, "prompt_id", NULL), SAE_OK);
 }
 
-static void read_condition(condition *c, const char *name)
+static void pass_over(condition *c)
 {
-    open_condition(c, name);
     const char *columns[1] = {"domain"};
     saei_profile_builder *plain, *weighted;
     ck_assert_int_eq(saei_profile_builder_new(&plain, context, c->groups, NULL, D, NULL), SAE_OK);
@@ -107,6 +106,12 @@ static void read_condition(condition *c, const char *name)
     ck_assert_int_eq(saei_profile_builder_finish(&c->weighted, weighted, NULL), SAE_OK);
     saei_profile_builder_free(plain);
     saei_profile_builder_free(weighted);
+}
+
+static void read_condition(condition *c, const char *name)
+{
+    open_condition(c, name);
+    pass_over(c);
 }
 
 static void close_condition(condition *c)
@@ -281,6 +286,49 @@ START_TEST(strata_of_two_sides_meet)
     ck_assert(back[n - 1].after.rows == 0 && back[n - 1].before.low == 32 && isnan(back[n - 1].mean_after));
     free(back);
     free(changes);
+}
+END_TEST
+
+/* The rows backwards and four times as long: every sum has another order, every activation is 4 f. */
+START_TEST(order_and_scale_of_rows_do_not_matter)
+{
+    static float rows[ROWS * D];
+    static const char *const columns[4] = {"prompt_id", "position", "is_continuation", "domain"};
+    double values[ROWS], backwards[ROWS];
+    for (size_t i = 0; i < ROWS * D; i++)
+        rows[i] = 4 * after.rows[(ROWS - 1 - i / D) * D + i % D];
+    condition turned = {.name = "after"};
+    turned.dump = toy_dump(context, rows, ROWS, D, NULL);
+    for (size_t c = 0; c < 4; c++) {
+        ck_assert_int_eq(sae_dump_read_column(values, after.dump, columns[c], NULL), SAE_OK);
+        for (size_t i = 0; i < ROWS; i++)
+            backwards[i] = values[ROWS - 1 - i];
+        ck_assert_int_eq(sae_dump_add_column(turned.dump, columns[c], backwards, NULL), SAE_OK);
+    }
+    turned.weight = calloc(ROWS, sizeof *turned.weight);
+    for (size_t i = 0; i < ROWS; i++)
+        turned.weight[i] = 7 * after.weight[ROWS - 1 - i];
+    ck_assert_int_eq(saei_groups_read(&turned.groups, context, turned.dump, "prompt_id", NULL), SAE_OK);
+    pass_over(&turned);
+    double mean[SAEI_STRATA_MAX], freq[SAEI_STRATA_MAX], mean4[SAEI_STRATA_MAX], freq4[SAEI_STRATA_MAX];
+    for (uint32_t j = 0; j < D; j++) {
+        saei_strata_latent(mean, freq, after.strata, j);
+        saei_strata_latent(mean4, freq4, turned.strata, j);
+        for (size_t k = 0; k < saei_strata_count(after.strata); k++) {
+            assert_close(mean4[k], 4 * mean[k], 1e-12, "mean of a stratum");
+            assert_close(freq4[k], freq[k], 1e-12, "frequency of a stratum");
+        }
+        assert_close(saei_residual_mean_get(turned.weighted_mean)[j],
+                     4 * saei_residual_mean_get(after.weighted_mean)[j], 1e-12, "mean residual");
+    }
+    sae_decomposition parts[D];
+    ck_assert_int_eq(saei_decompose(parts, after.weighted, turned.weighted, true, NULL), SAE_OK);
+    for (size_t j = 0; j < D; j++) {
+        assert_close(parts[j].frequency, 0, 1e-12, "frequency");
+        if (parts[j].freq_before > 0)
+            assert_close(parts[j].level_after, 4 * parts[j].level_before, 1e-12, "level");
+    }
+    close_condition(&turned);
 }
 END_TEST
 
@@ -463,6 +511,7 @@ int main(void)
     tcase_add_test(sides, mean_residual_weighs_prompts_alike);
     tcase_add_test(sides, strata_are_those_of_numpy);
     tcase_add_test(sides, strata_of_two_sides_meet);
+    tcase_add_test(sides, order_and_scale_of_rows_do_not_matter);
     tcase_add_test(sides, strata_refuse_what_they_cannot_hold);
     suite_add_tcase(suite, sides);
     tcase_add_checked_fixture(shifts, setup, teardown);
