@@ -284,6 +284,55 @@ typedef struct sae_agreement {
     double overlap[SAE_AGREEMENT_DEPTHS][SAE_RANKERS][SAE_RANKERS]; /* share of the first k that two have in common */
 } sae_agreement;
 
+/* Several conditions, ranked by everything at once. */
+typedef enum sae_over {
+    SAE_OVER_FIRST, /* the score of the first bad condition alone */
+    SAE_OVER_MIN,   /* a latent must rise in all of them */
+    SAE_OVER_MEAN
+} sae_over;
+
+typedef struct sae_rankers_input {
+    size_t size;
+    const sae_dump *before;
+    const sae_dump *const *after; /* [n_after] bad conditions, at least one; the ranking tells of the first */
+    size_t n_after;
+    const sae_dump *const *controls; /* [n_controls] for all of them; may be empty */
+    size_t n_controls;
+    /* ∂loss/∂row beside the rows of after[0], row by row; NULL: no attribution. With the same beside before it is
+       the attribution in after minus that in before: bad and good completions of the same prompts. */
+    const sae_dump *gradients, *gradients_before;
+    /* What to order by; SAE_RANKERS, the default: delta without controls, else excess, and excess_worst when
+       `over` is not SAE_OVER_FIRST. */
+    sae_ranker by;
+    sae_over over;
+} sae_rankers_input;
+
+SAE_API void sae_rankers_input_init(sae_rankers_input *input);
+
+typedef struct sae_rankers sae_rankers;
+
+/* Streams every dump once (before a second time, beside each bad condition with the same rows). options: as for
+   sae_ranking_new, but without a custom statistic. Errors: those of sae_ranking_new; SAE_E_ARGUMENT: no bad
+   condition, or `by` is not a ranker of one condition or lacks its input; SAE_E_MISMATCH: gradients that are
+   not of the same rows. */
+SAE_API sae_status sae_rankers_new(sae_rankers **out, const sae_model *model, const sae_rankers_input *input,
+                                   const sae_rank_options *options, sae_error *err);
+SAE_API void sae_rankers_free(sae_rankers *rankers);
+
+/* Everything below is borrowed until the rankers are freed. */
+
+/* The statistics of the first bad condition in the order that was asked for: rank and score are of that order,
+   the rest is as sae_ranking_new has it. Fidelity: 0 before, 1 .. n_after the bad conditions, then controls. */
+SAE_API const sae_ranking *sae_rankers_ranking(const sae_rankers *rankers);
+SAE_API size_t sae_rankers_latents(const sae_rankers *rankers);
+/* [latents] score of each latent; NULL when it was not computed. */
+SAE_API const double *sae_rankers_scores(const sae_rankers *rankers, sae_ranker ranker);
+/* From 1, in the direction of the options, among all latents; 0 when not computed or out of range. */
+SAE_API size_t sae_rankers_rank(const sae_rankers *rankers, sae_ranker ranker, uint32_t latent);
+/* Why a score was not computed; NULL when it was. */
+SAE_API const char *sae_rankers_why_not(const sae_rankers *rankers, sae_ranker ranker);
+SAE_API const sae_agreement *sae_rankers_agreement(const sae_rankers *rankers);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,11 +7,12 @@
 #include "model/model.h"
 
 sae_status saei_comparison_alloc(saei_comparison *comparison, const sae_model *model, const sae_dump *before,
-                                 const sae_dump *after, const sae_dump *const *controls, size_t n_controls,
-                                 sae_error *err)
+                                 const sae_dump *const *after, size_t n_after,
+                                 const sae_dump *const *controls, size_t n_controls, sae_error *err)
 {
     sae_context *context = model->context;
-    *comparison = (saei_comparison){.model = model, .n_dumps = 2 + n_controls};
+    *comparison = (saei_comparison){
+        .model = model, .n_dumps = saei_add(saei_add(1, n_after), n_controls), .n_controls = n_controls};
     sae_status status =
         saei_alloc(&comparison->dumps, context, comparison->n_dumps, sizeof *comparison->dumps, err);
     if (status == SAE_OK)
@@ -20,9 +21,10 @@ sae_status saei_comparison_alloc(saei_comparison *comparison, const sae_model *m
     if (status != SAE_OK)
         return status;
     comparison->dumps[0] = before;
-    comparison->dumps[1] = after;
+    for (size_t a = 0; a < n_after; a++)
+        comparison->dumps[1 + a] = after[a];
     for (size_t c = 0; c < n_controls; c++)
-        comparison->dumps[2 + c] = controls[c];
+        comparison->dumps[1 + n_after + c] = controls[c];
     return SAE_OK;
 }
 
@@ -69,7 +71,7 @@ static sae_status choose_group(saei_comparison *comparison, const char *wanted, 
     return saei_groups_no_column(first_without(comparison, usual[1]), column, err);
 }
 
-static sae_status check_dumps(saei_comparison *comparison, const char *group, sae_error *err)
+sae_status saei_comparison_check(saei_comparison *comparison, const char *group, sae_error *err)
 {
     for (size_t i = 0; i < comparison->n_dumps; i++) {
         sae_status status = saei_pass_check(comparison->model, comparison->dumps[i], err);
@@ -84,16 +86,26 @@ static saei_side side(const saei_comparison *comparison, size_t i)
     return (saei_side){comparison->dumps[i], comparison->profiles[i]};
 }
 
-static sae_status match_controls(saei_comparison *comparison, const sae_rank_options *options, sae_error *err)
+sae_status saei_comparison_pair(bool *paired, const saei_comparison *comparison, size_t a, size_t first,
+                                size_t n, sae_pairing wanted, sae_error *err)
 {
-    size_t n_controls = comparison->n_dumps - 2;
     sae_status status = SAE_OK;
-    comparison->control_paired = n_controls > 0;
-    for (size_t c = 0; status == SAE_OK && c < n_controls && comparison->control_paired; c++)
-        status = saei_pairing_decide(&comparison->control_paired, side(comparison, 1),
-                                     side(comparison, 2 + c), comparison->group, options->pairing, err);
-    if (status == SAE_OK && n_controls > 0)
-        status = saei_profile_mean(&comparison->control, comparison->profiles + 2, n_controls, err);
+    *paired = n > 0;
+    for (size_t i = 0; status == SAE_OK && i < n && *paired; i++)
+        status = saei_pairing_decide(paired, side(comparison, a), side(comparison, first + i),
+                                     comparison->group, wanted, err);
+    return status;
+}
+
+sae_status saei_comparison_match(saei_comparison *comparison, sae_pairing wanted, sae_error *err)
+{
+    size_t n = comparison->n_controls, first = comparison->n_dumps - n;
+    sae_status status = saei_pairing_decide(&comparison->paired, side(comparison, 0), side(comparison, 1),
+                                            comparison->group, wanted, err);
+    if (status == SAE_OK)
+        status = saei_comparison_pair(&comparison->control_paired, comparison, 1, first, n, wanted, err);
+    if (status == SAE_OK && n > 0)
+        status = saei_profile_mean(&comparison->control, comparison->profiles + first, n, err);
     return status;
 }
 
@@ -117,11 +129,8 @@ static sae_status read_profiles(saei_comparison *comparison, sae_fidelity *fidel
 sae_status saei_comparison_read(saei_comparison *comparison, sae_fidelity *fidelity,
                                 const sae_rank_options *options, sae_error *err)
 {
-    sae_status status = check_dumps(comparison, options->group, err);
+    sae_status status = saei_comparison_check(comparison, options->group, err);
     if (status == SAE_OK)
         status = read_profiles(comparison, fidelity, options, err);
-    if (status == SAE_OK)
-        status = saei_pairing_decide(&comparison->paired, side(comparison, 0), side(comparison, 1),
-                                     comparison->group, options->pairing, err);
-    return status == SAE_OK ? match_controls(comparison, options, err) : status;
+    return status == SAE_OK ? saei_comparison_match(comparison, options->pairing, err) : status;
 }

@@ -38,6 +38,12 @@ sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const s
                              const sae_dump *dump, const char *group, const double *row_weight,
                              sae_progress_fn progress, void *user, sae_error *err);
 
+/* The same when the groups were read, with others that look at the same pass (at most SAEI_OBSERVERS_MAX − 2;
+   NULL: none). Of pass: model, dump and progress. */
+sae_status saei_profile_observe(saei_profile **out, sae_fidelity *fidelity, saei_pass pass,
+                                const saei_groups *groups, const double *row_weight,
+                                const saei_observers *others, sae_error *err);
+
 /* The mean of n ≥ 1 profiles on each prompt, over the profiles that hold the prompt. */
 sae_status saei_profile_mean(saei_profile **out, saei_profile *const *profiles, size_t n, sae_error *err);
 

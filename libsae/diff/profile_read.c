@@ -2,21 +2,36 @@
 #include "diff/profile.h"
 #include "model/model.h"
 
-static sae_status read_rows(saei_profile **out, sae_fidelity *fidelity, saei_pass *pass,
-                            const saei_groups *groups, const double *row_weight, sae_error *err)
+#include <assert.h>
+
+static saei_observers joined(saei_observers first, const saei_observers *second)
 {
-    sae_context *context = pass->model->context;
-    size_t n_latents = sae_model_latents(pass->model);
+    for (size_t i = 0; second != NULL && i < second->n; i++) {
+        assert(first.n < SAEI_OBSERVERS_MAX);
+        first.item[first.n++] = second->item[i];
+    }
+    return first;
+}
+
+sae_status saei_profile_observe(saei_profile **out, sae_fidelity *fidelity, saei_pass pass,
+                                const saei_groups *groups, const double *row_weight,
+                                const saei_observers *others, sae_error *err)
+{
+    *out = NULL;
+    sae_context *context = pass.model->context;
+    size_t n_latents = sae_model_latents(pass.model);
     saei_fidelity_sums *sums = NULL;
     saei_profile_builder *builder = NULL;
-    sae_status status = saei_fidelity_new(&sums, context, sae_model_dim(pass->model), n_latents, err);
+    sae_status status = saei_fidelity_new(&sums, context, sae_model_dim(pass.model), n_latents, err);
     if (status == SAE_OK)
         status = saei_profile_builder_new(&builder, context, groups, row_weight, n_latents, err);
     saei_observers observers = {2, {{saei_fidelity_observe, sums}, {saei_profile_builder_observe, builder}}};
-    pass->consume = saei_observe;
-    pass->consume_user = &observers;
+    observers = joined(observers, others);
+    pass.reconstruct = true;
+    pass.consume = saei_observe;
+    pass.consume_user = &observers;
     if (status == SAE_OK)
-        status = saei_pass_run(pass, err);
+        status = saei_pass_run(&pass, err);
     if (status == SAE_OK)
         status = saei_profile_builder_finish(out, builder, err);
     if (status == SAE_OK)
@@ -35,9 +50,8 @@ sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const s
     sae_status status = saei_groups_read(&groups, model->context, dump, group, err);
     if (status != SAE_OK)
         return status;
-    saei_pass pass = {
-        .model = model, .dump = dump, .reconstruct = true, .progress = progress, .progress_user = user};
-    status = read_rows(out, fidelity, &pass, groups, row_weight, err);
+    saei_pass pass = {.model = model, .dump = dump, .progress = progress, .progress_user = user};
+    status = saei_profile_observe(out, fidelity, pass, groups, row_weight, NULL, err);
     saei_groups_free(groups);
     return status;
 }

@@ -29,6 +29,27 @@ static sae_status compute(sae_ranking **out, const saei_comparison *comparison,
     return saei_ranking_compute(out, comparison->model->context, &input, options, err);
 }
 
+sae_status saei_ranking_of_comparison(sae_ranking **out, const saei_comparison *comparison,
+                                      sae_fidelity **fidelity, const sae_rank_options *options,
+                                      sae_error *err)
+{
+    *out = NULL;
+    sae_ranking *ranking = NULL;
+    sae_status status = compute(&ranking, comparison, options, err);
+    if (status != SAE_OK)
+        return status;
+    ranking->fidelity = *fidelity;
+    ranking->n_dumps = comparison->n_dumps;
+    *fidelity = NULL;
+    status = gate(ranking, comparison, err);
+    if (status != SAE_OK) {
+        sae_ranking_free(ranking);
+        return status;
+    }
+    *out = ranking;
+    return SAE_OK;
+}
+
 sae_status sae_ranking_new(sae_ranking **out, const sae_model *model, const sae_dump *before,
                            const sae_dump *after, const sae_dump *const *controls, size_t n_controls,
                            const sae_rank_options *options, sae_error *err)
@@ -38,30 +59,16 @@ sae_status sae_ranking_new(sae_ranking **out, const sae_model *model, const sae_
     sae_status status = saei_rank_options_read(&opt, options, sae_model_latents(model), err);
     if (status != SAE_OK)
         return status;
-    sae_context *context = model->context;
-    sae_ranking *ranking = NULL;
     sae_fidelity *fidelity = NULL;
     saei_comparison comparison;
-    status = saei_comparison_alloc(&comparison, model, before, after, controls, n_controls, err);
+    status = saei_comparison_alloc(&comparison, model, before, &after, 1, controls, n_controls, err);
     if (status == SAE_OK)
-        status = saei_alloc(&fidelity, context, comparison.n_dumps, sizeof *fidelity, err);
+        status = saei_alloc(&fidelity, model->context, comparison.n_dumps, sizeof *fidelity, err);
     if (status == SAE_OK)
         status = saei_comparison_read(&comparison, fidelity, &opt, err);
     if (status == SAE_OK)
-        status = compute(&ranking, &comparison, &opt, err);
-    if (status != SAE_OK)
-        goto done;
-    ranking->fidelity = fidelity;
-    ranking->n_dumps = comparison.n_dumps;
-    fidelity = NULL;
-    status = gate(ranking, &comparison, err);
-    if (status != SAE_OK)
-        goto done;
-    *out = ranking;
-    ranking = NULL;
-done:
-    sae_ranking_free(ranking);
-    saei_free(context, fidelity);
+        status = saei_ranking_of_comparison(out, &comparison, &fidelity, &opt, err);
+    saei_free(model->context, fidelity);
     saei_comparison_release(&comparison);
     return status;
 }

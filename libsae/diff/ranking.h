@@ -27,6 +27,10 @@ typedef struct saei_ranking_input {
 sae_status saei_ranking_compute(sae_ranking **out, sae_context *context, const saei_ranking_input *input,
                                 const sae_rank_options *options, sae_error *err);
 
+/* Brings the latents into the order of another score [n_latents] by latent: rank and score become those. */
+sae_status saei_ranking_reorder(sae_ranking *ranking, const double *score, sae_direction direction,
+                                sae_error *err);
+
 /* The given options checked, defaults filled in; permutations = 0 becomes what n_latents asks for. */
 sae_status saei_rank_options_read(sae_rank_options *options, const sae_rank_options *given, size_t n_latents,
                                   sae_error *err);
