@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Directions of the null, and decoder rows that are added for each: enough for a normal distribution. */
-enum { NULL_DRAWS = 2048, NULL_TERMS = 64 };
+enum { NULL_DRAWS = 2048, NULL_TERMS = 256 };
 
 static sae_status check_widths(const sae_model *model, const sae_model *other, sae_error *err)
 {

@@ -133,6 +133,17 @@ expect 1 "$sae" encode m1 after.npy -o after.token_ids.npy --force
 one_line_naming after.token_ids.npy input
 same after.token_ids.npy kept
 
+# Matching: a model finds itself; another width is refused; the threads do not show.
+expect 0 "$sae" match m1 m2 m1 --latent "$best,3" --threads 1
+prints "latent $best: found in 2 of 2, 2 of them mutual" 'latent 3: found in 2 of 2' '   1.000  yes'
+cp out.txt matched
+expect 0 "$sae" match m1 m2 m1 --latent "$best,3" --threads 2 --quiet
+same out.txt matched
+expect 0 "$sae" match m1 m2 --latent "$best" --threshold 1 --json
+prints "\"latent\":$best" '"models":1' '"mutual":true' '"null":0.' '"cosine":'
+expect 1 "$sae" match m1 m2 --latent 32
+one_line_naming 32
+
 # Shuffling: the same rows, whatever the memory and the threads; a ranking does not see their order.
 expect 0 "$sae" shuffle mix.npy -o mixed.h5 --seed 3
 expect 0 "$sae" shuffle mix.npy -o again.h5 --seed 3 --memory 4M --threads 1 --quiet
@@ -191,7 +202,7 @@ for bad in empty.npy cut.npy folder.npy missing.npy m1 codes.h5 nan.npy other.np
     done
 done
 for bad in empty.npy cut_model folder.npy missing.npy after.npy codes.h5; do
-    for arguments in "encode $bad base.npy -o never" "eval $bad base.npy" "top $bad base.npy --latent 0" "steer $bad --latent 0 -o never" \
+    for arguments in "match $bad m1 --latent 0" "match m1 $bad --latent 0" "encode $bad base.npy -o never" "eval $bad base.npy" "top $bad base.npy --latent 0" "steer $bad --latent 0 -o never" \
         "auroc $bad base.npy --latent 0 --label persona=1" "rank $bad --before base.npy --after after.npy -o never"; do
         expect 1 "$sae" $arguments
         one_line_naming "$bad"
