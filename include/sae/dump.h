@@ -53,6 +53,9 @@ SAE_API size_t sae_dump_columns(const sae_dump *dump);
 SAE_API const char *sae_dump_column_name(const sae_dump *dump, size_t i); /* NULL when i is out of range */
 SAE_API bool sae_dump_has_column(const sae_dump *dump, const char *name);
 
+/* A text attribute of the first file ("model", "hook", "layer"), numbers as text. NULL: it has none of that name. */
+SAE_API const char *sae_dump_attribute(const sae_dump *dump, const char *name);
+
 /* Reads selected rows first .. first + count - 1 as float32 into out [count, d]. */
 SAE_API sae_status sae_dump_read(float *out, const sae_dump *dump, uint64_t first, size_t count, sae_error *err);
 
@@ -107,7 +110,7 @@ typedef struct sae_file sae_file;
 SAE_API sae_status sae_file_open(sae_file **out, sae_context *context, const char *path, sae_error *err);
 SAE_API void sae_file_free(sae_file *file);
 SAE_API const char *sae_file_format(const sae_file *file); /* "HDF5", "npy", "safetensors" */
-SAE_API const char *sae_file_role(const sae_file *file);   /* "dump", "model", "codes", "checkpoint", "arrays" */
+SAE_API const char *sae_file_role(const sae_file *file);   /* "dump", "model", "codes", "steering", "checkpoint", "arrays" */
 SAE_API uint64_t sae_file_bytes(const sae_file *file);
 SAE_API size_t sae_file_tensors(const sae_file *file);
 SAE_API const char *sae_file_tensor_name(const sae_file *file, size_t i);

@@ -66,6 +66,8 @@ const char *saei_reader_role(const saei_reader *reader)
     if (attribute_is(reader, "format", "libsae-codes") ||
         (has(reader, "row_ptr") && has(reader, "latent") && has(reader, "value")))
         return "codes";
+    if (attribute_is(reader, "format", "libsae-steering"))
+        return "steering";
     for (size_t i = 0; i < saei_reader_count(reader); i++)
         if (is_candidate(saei_reader_at(reader, i)))
             return "dump";
@@ -93,6 +95,8 @@ static sae_status refuse_other_kinds(const saei_reader *reader, sae_error *err)
     if (strcmp(role, "codes") == 0)
         return saei_fail(err, SAE_E_MISMATCH,
                          "%s: holds the sparse codes of a model, not a dump of activations", path);
+    if (strcmp(role, "steering") == 0)
+        return saei_fail(err, SAE_E_MISMATCH, "%s: holds directions, not a dump of activations", path);
     if (strcmp(role, "model") == 0 || strcmp(role, "checkpoint") == 0)
         return saei_fail(err, SAE_E_MISMATCH, "%s: is a %s, not a dump of activations", path, role);
     return SAE_OK;

@@ -64,6 +64,15 @@ bool sae_dump_has_column(const sae_dump *dump, const char *name)
     return saei_shard_column(&dump->shards[0], name) != NULL;
 }
 
+const char *sae_dump_attribute(const sae_dump *dump, const char *name)
+{
+    const saei_reader *reader = dump->shards[0].reader;
+    for (size_t i = 0; reader != NULL && i < saei_reader_attributes(reader); i++)
+        if (strcmp(saei_reader_attribute_name(reader, i), name) == 0)
+            return saei_reader_attribute_value(reader, i);
+    return NULL;
+}
+
 sae_context *saei_dump_context(const sae_dump *dump)
 {
     return dump->context;

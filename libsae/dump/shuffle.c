@@ -8,10 +8,12 @@
 #include "base/options.h"
 #include "base/rng.h"
 #include "dump/handle.h"
-#include "dump/shuffle_output.h"
+#include "dump/dump_output.h"
+#include "dump/stored_rows.h"
 #include "dump/write_column.h"
 #include "io/bucket_file.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +29,7 @@ typedef struct shuffle {
     sae_context *context;
     const sae_dump *dump;
     sae_shuffle_options options;
-    saei_shuffle_output *output;
+    saei_dump_output *output;
     saei_bucket_file *buckets;
     saei_dtype dtype;
     size_t n_columns, row_bytes, record_bytes, n_buckets;
@@ -49,34 +51,12 @@ void sae_shuffle_options_init(sae_shuffle_options *options)
     *options = (sae_shuffle_options){.size = sizeof *options};
 }
 
-/* That of the shards where all have one that we write; else float32, as the rows are read. */
-static saei_dtype dtype_of(const sae_dump *dump)
-{
-    if (dump->shards[0].reader == NULL)
-        return SAEI_F32;
-    saei_dtype dtype = dump->shards[0].array->dtype;
-    for (size_t i = 1; i < dump->n_shards; i++)
-        if (dump->shards[i].array->dtype != dtype)
-            return SAEI_F32;
-    return dtype == SAEI_F16 || dtype == SAEI_BF16 || dtype == SAEI_F64 ? dtype : SAEI_F32;
-}
-
 static sae_status tell(const shuffle *s, const char *stage, uint64_t done, sae_error *err)
 {
     const sae_shuffle_options *o = &s->options;
     if (o->progress != NULL && o->progress(o->progress_user, stage, done, sae_dump_rows(s->dump)) != 0)
         return saei_fail(err, SAE_STOPPED, "%s: stopped while %s", sae_dump_name(s->dump), stage);
     return SAE_OK;
-}
-
-/* Rows first .. first + n - 1 of a shard in s->dtype. */
-static sae_status read_rows(void *out, const shuffle *s, const saei_shard *shard, uint64_t first, uint64_t n,
-                            sae_error *err)
-{
-    if (s->dtype == SAEI_F32)
-        return saei_shard_read(out, shard, s->dump->cache, first, n, SAEI_POOL_WORKERS, err);
-    return saei_reader_read_stored(out, shard->reader, shard->array, first / shard->rows_per_entry,
-                                   n / shard->rows_per_entry, err);
 }
 
 /* Part of a shard while it is scattered. */
@@ -108,7 +88,7 @@ static sae_status add_record(shuffle *s, const piece *p, size_t i, sae_error *er
 static sae_status scatter_piece(shuffle *s, const piece *p, const saei_shard *shard, uint64_t first, size_t n,
                                 sae_error *err)
 {
-    sae_status status = read_rows(p->rows, s, shard, first, n, err);
+    sae_status status = saei_stored_rows_read(p->rows, s->dump, shard, s->dtype, first, n, err);
     for (size_t c = 0; c < s->n_columns && status == SAE_OK; c++)
         status = saei_column_read(p->values + c * p->most, &p->readers[c], first, n, err);
     uint64_t start = shard->first + first, end = start + n;
@@ -204,12 +184,12 @@ static sae_status write_bucket(bucket *b, const shuffle *s, sae_error *err)
         size_t n = b->n - first < b->block_rows ? b->n - first : b->block_rows;
         for (size_t i = 0; i < n; i++)
             memcpy(b->block + i * s->row_bytes, field(b, s, first + i, s->n_columns), s->row_bytes);
-        status = saei_shuffle_output_rows(s->output, b->block, n, err);
+        status = saei_dump_output_rows(s->output, b->block, n, err);
     }
     for (size_t c = 0; c < s->n_columns && status == SAE_OK; c++) {
         for (size_t i = 0; i < b->n; i++)
             memcpy(&b->values[i], field(b, s, i, c), sizeof *b->values);
-        status = saei_shuffle_output_column(s->output, c, b->values, b->n, err);
+        status = saei_dump_output_column(s->output, c, b->values, b->n, err);
     }
     return status;
 }
@@ -265,7 +245,7 @@ static sae_status open_buckets(shuffle *s, sae_error *err)
         return saei_fail(err, SAE_E_MEMORY, "%s: too large to be shuffled within %.1f MB; raise the limit",
                          sae_dump_name(s->dump), (double)sae_context_memory_limit(s->context) / 1e6);
     s->n_buckets = (size_t)n_buckets;
-    const char *temporary = saei_shuffle_output_temporary(s->output);
+    const char *temporary = saei_dump_output_temporary(s->output);
     char *path;
     sae_status status = saei_alloc(&path, s->context, strlen(temporary) + sizeof ".rows", 1, err);
     if (status != SAE_OK)
@@ -279,19 +259,26 @@ static sae_status open_buckets(shuffle *s, sae_error *err)
 
 static sae_status prepare(shuffle *s, const char *path, sae_error *err)
 {
-    s->dtype = dtype_of(s->dump);
+    s->dtype = saei_stored_rows_dtype(s->dump);
     s->row_bytes = saei_mul(s->dump->d, saei_dtype_size(s->dtype));
-    sae_status status =
-        saei_shuffle_output_open(&s->output, s->dump, path, s->dtype, s->options.overwrite, err);
+    sae_status status = saei_dump_output_open(&s->output, s->dump, path, s->dtype, s->options.overwrite, err);
     if (status != SAE_OK)
         return status;
-    s->n_columns = saei_shuffle_output_has_columns(s->output) ? sae_dump_columns(s->dump) : 0;
+    s->n_columns = saei_dump_output_has_columns(s->output) ? sae_dump_columns(s->dump) : 0;
     s->record_bytes = saei_add(columns_at(s->n_columns), s->row_bytes);
     s->rng = saei_rng_new(s->options.seed, SAEI_STREAM_SHUFFLE, 0);
     status = saei_alloc(&s->counts, s->context, s->n_columns, sizeof *s->counts, err);
     for (size_t c = 0; c < s->n_columns && status == SAE_OK; c++)
         s->counts[c] = true;
     return status == SAE_OK ? open_buckets(s, err) : status;
+}
+
+static sae_status begin_output(const shuffle *s, sae_error *err)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, s->options.seed);
+    sae_status status = saei_dump_output_attribute(s->output, "shuffle_seed", text, err);
+    return status == SAE_OK ? saei_dump_output_begin(s->output, s->counts, err) : status;
 }
 
 static sae_status run(shuffle *s, const char *path, sae_error *err)
@@ -302,11 +289,11 @@ static sae_status run(shuffle *s, const char *path, sae_error *err)
     if (status == SAE_OK)
         status = saei_bucket_file_flush(s->buckets, err);
     if (status == SAE_OK)
-        status = saei_shuffle_output_begin(s->output, s->counts, s->options.seed, err);
+        status = begin_output(s, err);
     if (status == SAE_OK)
         status = write_buckets(s, err);
     if (status == SAE_OK)
-        status = saei_shuffle_output_finish(&s->output, err);
+        status = saei_dump_output_finish(&s->output, err);
     return status;
 }
 
@@ -319,7 +306,7 @@ sae_status sae_dump_shuffle(const sae_dump *dump, const char *path, const sae_sh
     if (status == SAE_OK)
         status = run(&s, path, err);
     saei_bucket_file_free(s.buckets);
-    saei_shuffle_output_discard(s.output);
+    saei_dump_output_discard(s.output);
     saei_free(s.context, s.counts);
     return status;
 }

@@ -142,3 +142,27 @@ bool saei_dtype_to_f64(double *out, saei_dtype dtype, const void *bytes, size_t 
     }
     return true;
 }
+
+void saei_dtype_from_f32(void *out, saei_dtype dtype, const float *in, size_t n)
+{
+    unsigned char *bytes = out;
+    switch (dtype) {
+    case SAEI_F16:
+        saei_f32_to_f16(bytes, in, n);
+        break;
+    case SAEI_BF16:
+        saei_f32_to_bf16(bytes, in, n);
+        break;
+    case SAEI_F64:
+        for (size_t i = 0; i < n; i++) {
+            double value = (double)in[i];
+            memcpy(bytes + i * sizeof value, &value, sizeof value);
+        }
+        break;
+    default:
+        assert(dtype == SAEI_F32);
+        if (n > 0)
+            memcpy(bytes, in, n * sizeof *in);
+        break;
+    }
+}

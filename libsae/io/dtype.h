@@ -32,4 +32,8 @@ void saei_dtype_to_f32(float *out, saei_dtype dtype, const void *bytes, size_t n
 /* The same to double: exact, or false when an integer is beyond 2^53. */
 bool saei_dtype_to_f64(double *out, saei_dtype dtype, const void *bytes, size_t n);
 
+/* Converts n floats to SAEI_F16, SAEI_BF16, SAEI_F32 or SAEI_F64, to the nearest, at any alignment of out,
+   which does not overlap in. */
+void saei_dtype_from_f32(void *out, saei_dtype dtype, const float *in, size_t n);
+
 #endif

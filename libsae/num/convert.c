@@ -82,6 +82,54 @@ void saei_bf16_to_f32(float *out, const void *in, size_t n)
         out[i] = float_of_bits((uint32_t)load_u16(bytes + 2 * i) << 16);
 }
 
+static uint32_t bits_of_float(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* Half the last place that is kept, less one bit where that is even, so that ties go to even. */
+static uint32_t round_off(uint32_t bits, unsigned places)
+{
+    return (bits + ((1u << (places - 1)) - 1) + (bits >> places & 1)) >> places;
+}
+
+static uint16_t half_of_float(float value)
+{
+    const uint32_t infinite = 0x7f800000u, overflow = 0x477ff000u, normal = 0x38800000u; /* 65520, 2^-14 */
+    uint32_t bits = bits_of_float(value), magnitude = bits & 0x7fffffffu, half;
+    if (magnitude > infinite)
+        half = 0x7e00u;
+    else if (magnitude >= overflow)
+        half = 0x7c00u;
+    else if (magnitude >= normal)
+        half = round_off(magnitude - (112u << 23), 13);
+    else /* the last place of 0.5 is 2^-24, that of the small halves: the sum is rounded to it */
+        half = bits_of_float(float_of_bits(magnitude) + 0.5f) - bits_of_float(0.5f);
+    return (uint16_t)((bits >> 16 & 0x8000u) | half);
+}
+
+void saei_f32_to_f16(void *out, const float *in, size_t n)
+{
+    unsigned char *bytes = out;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half = half_of_float(in[i]);
+        memcpy(bytes + 2 * i, &half, sizeof half);
+    }
+}
+
+void saei_f32_to_bf16(void *out, const float *in, size_t n)
+{
+    unsigned char *bytes = out;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = bits_of_float(in[i]);
+        bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
+        uint16_t upper = (uint16_t)(is_nan ? bits >> 16 | 0x40u : round_off(bits, 16));
+        memcpy(bytes + 2 * i, &upper, sizeof upper);
+    }
+}
+
 static float float_of_e4m3(unsigned char byte)
 {
     uint32_t sign = (uint32_t)(byte & 0x80u) << 24, exponent = (byte >> 3) & 15u, fraction = byte & 7u;

@@ -121,6 +121,20 @@ expect 0 "$sae" steer m1 --latent "$best" -o direction.npy --unit
 [ "$(wc -c <direction.npy)" -eq 192 ] || complain 'the direction is not 16 floats'
 expect 1 "$sae" steer m1 --latent 99 -o never.npy
 one_line_naming 99
+expect 0 "$sae" steer m1 --latent "$best" --measure after.npy -o direction.safetensors
+prints 'mean norm' 'along direction'
+expect 0 "$sae" info direction.safetensors
+prints steering recommended_strength
+expect 0 "$sae" steer m1 --latent "$best" --apply base.npy --strength 0.5 --where 'position>1' -o steered.h5
+prints changed 'mean norm'
+expect 0 "$sae" rank m1 --before base.npy --after steered.h5 -o steered.csv
+[ "$(sed -n 2p steered.csv | cut -d, -f1)" = "$best" ] || complain 'the steered latent did not rise most'
+expect 1 "$sae" steer m1 --latent "$best" --apply base.npy --op ablate -o steered.h5
+one_line_naming steered.h5 --force
+expect 1 "$sae" steer m1 --latent "$best" --apply base.npy --op ablate -o base.npy --force
+one_line_naming base.npy input
+expect 1 "$sae" steer m1 --latent "$best" --apply base.npy --raw -o never
+one_line_naming never .h5
 expect 0 "$sae" encode m1 after.npy -o codes.h5
 expect 0 "$sae" info codes.h5
 prints codes prompt_id

@@ -39,6 +39,12 @@ expect 2 "$sae" train dump.npy -o m --resume=yes
 one_line_naming 'takes no value'
 expect 2 "$sae" steer m extra --latent 0 -o d.npy
 one_line_naming "'extra'"
+expect 2 "$sae" steer m --latent 0,1 --weights 1 -o d.npy
+one_line_naming '--weights' '--latent'
+expect 2 "$sae" steer m --latent 0 --measure a.h5 -o d.npy
+one_line_naming '--measure' '.safetensors'
+expect 2 "$sae" steer m --latent 0 --apply a.h5 --op push -o d.npy
+one_line_naming 'add|clamp|ablate|project-out'
 expect 2 "$sae" rank m --before a --after b --paired --unpaired
 one_line_naming '--paired' '--unpaired'
 expect 2 "$sae" rank m --before a --after b --direction up

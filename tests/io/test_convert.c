@@ -76,6 +76,69 @@ START_TEST(all_bytes_as_float8)
 }
 END_TEST
 
+/* The nearest of all halves by a search, ties to the even one; what is nearer to 65536 than to 65504 is
+ * infinite. */
+static unsigned nearest_half(double magnitude)
+{
+    if (magnitude >= 65520)
+        return 0x7c00;
+    unsigned below = 0, above = 0x7bff;
+    while (above - below > 1) {
+        unsigned middle = (below + above) / 2;
+        *((double)half_by_definition(middle) <= magnitude ? &below : &above) = middle;
+    }
+    double down = magnitude - (double)half_by_definition(below),
+           up = (double)half_by_definition(above) - magnitude;
+    return down < up || (down == up && below % 2 == 0) ? below : above;
+}
+
+START_TEST(floats_round_to_the_nearest_half)
+{
+    unsigned wrong = 0;
+    for (unsigned i = 0; i < 0x7c00; i++) {
+        float low = half_by_definition(i), high = i < 0x7bff ? half_by_definition(i + 1) : 65536;
+        float middle = (float)(((double)low + (double)high) / 2);
+        const float tried[] = {low, nextafterf(middle, 0), middle, nextafterf(middle, INFINITY),
+                               nextafterf(low, high)};
+        for (size_t k = 0; k < sizeof tried / sizeof tried[0]; k++) {
+            const float both[2] = {tried[k], -tried[k]};
+            uint16_t got[2];
+            unsigned wanted = nearest_half((double)tried[k]);
+            saei_f32_to_f16(got, both, 2);
+            wrong += got[0] != wanted || got[1] != (wanted | 0x8000);
+        }
+    }
+    ck_assert_uint_eq(wrong, 0);
+    const float special[] = {INFINITY, -INFINITY, 1e30f, NAN};
+    uint16_t got[4];
+    saei_f32_to_f16(got, special, 4);
+    ck_assert(got[0] == 0x7c00 && got[1] == 0xfc00 && got[2] == 0x7c00 && (got[3] & 0x7fff) > 0x7c00);
+}
+END_TEST
+
+START_TEST(floats_round_to_the_nearest_bfloat16)
+{
+    unsigned wrong = 0;
+    for (unsigned i = 0; i < 0x7f80; i++) {
+        uint32_t bits = i << 16 | 0x8000; /* half way to the next */
+        const uint32_t tried[] = {bits - 0x8000, bits - 1, bits, bits + 1};
+        const unsigned wanted[] = {i, i, i + i % 2, i + 1};
+        for (size_t k = 0; k < 4; k++) {
+            float value;
+            uint16_t got;
+            memcpy(&value, &tried[k], sizeof value);
+            saei_f32_to_bf16(&got, &value, 1);
+            wrong += got != wanted[k];
+        }
+    }
+    ck_assert_uint_eq(wrong, 0);
+    const float special[] = {-INFINITY, NAN};
+    uint16_t got[2];
+    saei_f32_to_bf16(got, special, 2);
+    ck_assert(got[0] == 0xff80 && (got[1] & 0x7fff) > 0x7f80);
+}
+END_TEST
+
 /* The data may lie at the end of the buffer it is converted into, at an odd address, in any length. */
 START_TEST(in_place_and_unaligned)
 {
@@ -138,6 +201,8 @@ int main(void)
     TCase *tests = tcase_create("convert");
     tcase_add_test(tests, all_halves);
     tcase_add_test(tests, all_bytes_as_float8);
+    tcase_add_test(tests, floats_round_to_the_nearest_half);
+    tcase_add_test(tests, floats_round_to_the_nearest_bfloat16);
     tcase_add_test(tests, in_place_and_unaligned);
     tcase_add_test(tests, wide_integers);
     tcase_add_test(tests, swapping);

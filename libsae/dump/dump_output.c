@@ -1,4 +1,4 @@
-#include "dump/shuffle_output.h"
+#include "dump/dump_output.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "dump/handle.h"
@@ -6,8 +6,6 @@
 #include "io/atomic_file.h"
 #include "io/npy_write.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -16,7 +14,7 @@ typedef struct column {
     bool counts;
 } column;
 
-struct saei_shuffle_output {
+struct saei_dump_output {
     sae_context *context;
     const sae_dump *dump;
     saei_dtype dtype;
@@ -32,19 +30,18 @@ static bool has_suffix(const char *path, const char *suffix)
     return n > m && strcasecmp(path + n - m, suffix) == 0;
 }
 
-sae_status saei_shuffle_output_open(saei_shuffle_output **out, const sae_dump *dump, const char *path,
-                                    saei_dtype dtype, bool overwrite, sae_error *err)
+sae_status saei_dump_output_open(saei_dump_output **out, const sae_dump *dump, const char *path,
+                                 saei_dtype dtype, bool overwrite, sae_error *err)
 {
     *out = NULL;
     bool npy = has_suffix(path, ".npy");
     if (!npy && !has_suffix(path, ".h5") && !has_suffix(path, ".hdf5"))
-        return saei_fail(err, SAE_E_ARGUMENT, "%s: a shuffled dump is written as .h5 or .npy; name it so",
-                         path);
-    saei_shuffle_output *o;
+        return saei_fail(err, SAE_E_ARGUMENT, "%s: a dump is written as .h5 or .npy; name it so", path);
+    saei_dump_output *o;
     sae_status status = saei_alloc(&o, dump->context, 1, sizeof *o, err);
     if (status != SAE_OK)
         return status;
-    *o = (saei_shuffle_output){.context = dump->context, .dump = dump, .dtype = dtype};
+    *o = (saei_dump_output){.context = dump->context, .dump = dump, .dtype = dtype};
     status = saei_atomic_file_open(&o->file, o->context, path,
                                    overwrite ? SAEI_OVERWRITE : SAEI_KEEP_EXISTING, err);
     if (status == SAE_OK && !npy)
@@ -53,14 +50,14 @@ sae_status saei_shuffle_output_open(saei_shuffle_output **out, const sae_dump *d
         status =
             saei_hdf5_writer_open(&o->writer, o->context, saei_atomic_file_temporary(o->file), path, err);
     if (status != SAE_OK) {
-        saei_shuffle_output_discard(o);
+        saei_dump_output_discard(o);
         return status;
     }
     *out = o;
     return SAE_OK;
 }
 
-void saei_shuffle_output_discard(saei_shuffle_output *o)
+void saei_dump_output_discard(saei_dump_output *o)
 {
     if (o == NULL)
         return;
@@ -70,12 +67,12 @@ void saei_shuffle_output_discard(saei_shuffle_output *o)
     saei_free(o->context, o);
 }
 
-bool saei_shuffle_output_has_columns(const saei_shuffle_output *o)
+bool saei_dump_output_has_columns(const saei_dump_output *o)
 {
     return o->writer != NULL;
 }
 
-const char *saei_shuffle_output_temporary(const saei_shuffle_output *o)
+const char *saei_dump_output_temporary(const saei_dump_output *o)
 {
     return saei_atomic_file_temporary(o->file);
 }
@@ -87,8 +84,13 @@ static const char *matrix_name(const sae_dump *dump)
     return array != NULL && array->name[0] != '\0' ? array->name : "activations";
 }
 
-sae_status saei_shuffle_output_begin(saei_shuffle_output *o, const bool *counts, uint64_t seed,
-                                     sae_error *err)
+sae_status saei_dump_output_attribute(saei_dump_output *o, const char *name, const char *value,
+                                      sae_error *err)
+{
+    return o->writer != NULL ? saei_hdf5_writer_attribute(o->writer, name, value, err) : SAE_OK;
+}
+
+sae_status saei_dump_output_begin(saei_dump_output *o, const bool *counts, sae_error *err)
 {
     const sae_dump *dump = o->dump;
     if (o->writer == NULL) {
@@ -96,12 +98,8 @@ sae_status saei_shuffle_output_begin(saei_shuffle_output *o, const bool *counts,
         saei_npy_header(header, o->dtype, sae_dump_rows(dump), dump->d);
         return saei_atomic_file_write(o->file, header, sizeof header, err);
     }
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, seed);
-    sae_status status = saei_hdf5_writer_attribute(o->writer, "shuffle_seed", text, err);
-    if (status == SAE_OK)
-        status = saei_hdf5_writer_add_plain(&o->matrix, o->writer, matrix_name(dump), o->dtype,
-                                            sae_dump_rows(dump), dump->d, err);
+    sae_status status = saei_hdf5_writer_add_plain(&o->matrix, o->writer, matrix_name(dump), o->dtype,
+                                                   sae_dump_rows(dump), dump->d, err);
     for (size_t i = 0; i < sae_dump_columns(dump) && status == SAE_OK; i++) {
         o->columns[i].counts = counts[i];
         status = saei_hdf5_writer_add(&o->columns[i].dataset, o->writer, sae_dump_column_name(dump, i),
@@ -110,26 +108,25 @@ sae_status saei_shuffle_output_begin(saei_shuffle_output *o, const bool *counts,
     return status;
 }
 
-sae_status saei_shuffle_output_rows(saei_shuffle_output *o, const void *rows, size_t n, sae_error *err)
+sae_status saei_dump_output_rows(saei_dump_output *o, const void *rows, size_t n, sae_error *err)
 {
     if (o->writer != NULL)
         return saei_hdf5_writer_append(o->writer, o->matrix, rows, n, err);
     return saei_atomic_file_write(o->file, rows, n * o->dump->d * saei_dtype_size(o->dtype), err);
 }
 
-sae_status saei_shuffle_output_column(saei_shuffle_output *o, size_t i, double *values, size_t n,
-                                      sae_error *err)
+sae_status saei_dump_output_column(saei_dump_output *o, size_t i, double *values, size_t n, sae_error *err)
 {
     return saei_append_column(o->writer, o->columns[i].dataset, values, n, o->columns[i].counts, err);
 }
 
-sae_status saei_shuffle_output_finish(saei_shuffle_output **handle, sae_error *err)
+sae_status saei_dump_output_finish(saei_dump_output **handle, sae_error *err)
 {
-    saei_shuffle_output *o = *handle;
+    saei_dump_output *o = *handle;
     *handle = NULL;
     sae_status status = o->writer != NULL ? saei_hdf5_writer_finish(&o->writer, err) : SAE_OK;
     if (status == SAE_OK)
         status = saei_atomic_file_commit(&o->file, err);
-    saei_shuffle_output_discard(o);
+    saei_dump_output_discard(o);
     return status;
 }
