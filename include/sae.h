@@ -19,6 +19,7 @@
 #include "sae/train.h"
 #include "sae/diff.h"
 #include "sae/steer.h"
+#include "sae/monitor.h"
 #include "sae/report.h"
 
 #endif

@@ -40,6 +40,6 @@ double saei_equivalence_p(const saei_effects *effects, size_t latent, double mar
     if (d.square == 0)
         return fabs(d.mean) < margin ? 0 : 1;
     double se = sqrt(d.square);
-    return fmax(saei_student_upper((margin + d.mean) / se, d.df),
-                saei_student_upper((margin - d.mean) / se, d.df));
+    return fmax(saei_student_tail((margin + d.mean) / se, d.df),
+                saei_student_tail((margin - d.mean) / se, d.df));
 }

@@ -22,6 +22,8 @@ LAYERS = {
     "study": ("steer", "diff", "apply", "dump", "model", "io", "num", "base"),
     "report": ("study", "steer", "diff", "apply", "dump", "model", "io", "num", "base"),
 }
+# Public headers beside the one that has the name of its layer.
+LAYER_OF_HEADER = {"monitor": "steer"}
 # Headers of other libraries that only these files see, so that each library can be replaced in one place.
 KEEPERS = {"hdf5.h": "libsae/io/hdf5*", "cblas.h": "libsae/num/*", "immintrin.h": "libsae/num/*"}
 PUBLIC_SYSTEM = {"stdbool.h", "stddef.h", "stdint.h"}
@@ -36,11 +38,16 @@ def sources(folder):
     return sorted(path for path in folder.rglob("*") if path.suffix in (".c", ".h"))
 
 
+def header_layer(name):
+    stem = pathlib.PurePath(name).stem
+    return LAYER_OF_HEADER.get(stem, stem)
+
+
 def internal_problem(layer, name):
     """Why a file of libsae/layer must not have #include "name", or None."""
     folder, _, rest = name.partition("/")
     if folder == "sae":
-        target = pathlib.PurePath(rest).stem
+        target = header_layer(rest)
     elif folder in LAYERS and rest:
         target = folder
     else:
@@ -70,13 +77,13 @@ def check_public(root):
     include = root / "include"
     for path in sources(include):
         where = path.relative_to(root)
-        row = LAYERS.get(path.stem, ())
+        row = (header_layer(path), *LAYERS.get(header_layer(path), ()))
         for quoted, name in includes(path):
             if not quoted and name not in PUBLIC_SYSTEM:
                 yield f"{where}: #include <{name}>: a public header may only use {', '.join(sorted(PUBLIC_SYSTEM))}"
             elif quoted and not (path.parent / name).is_file():
                 yield f'{where}: #include "{name}": not a public header'
-            elif quoted and path.parent != include and pathlib.PurePath(name).stem not in row:
+            elif quoted and path.parent != include and header_layer(name) not in row:
                 yield f'{where}: #include "{name}": not in the row of {path.stem}'
 
 
