@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const command *const commands[] = {&cmd_train, &cmd_eval,   &cmd_rank,  &cmd_auroc,   &cmd_top,
-                                          &cmd_match, &cmd_encode, &cmd_steer, &cmd_shuffle, &cmd_info};
+static const command *const commands[] = {&cmd_train,  &cmd_eval,    &cmd_rank,  &cmd_auroc,
+                                          &cmd_top,    &cmd_match,   &cmd_steer, &cmd_monitor,
+                                          &cmd_encode, &cmd_shuffle, &cmd_info};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_overview(FILE *stream)
@@ -16,7 +17,7 @@ static void print_overview(FILE *stream)
     for (size_t i = 0; i < N_COMMANDS; i++)
         fprintf(stream, "  %-8s%s\n", commands[i]->name, commands[i]->purpose);
     fputs("\n'sae COMMAND --help' tells more, with examples. 'sae --version' prints the version.\n"
-          "Exit status: 0 success, 1 failure, 2 usage, 128 + N stopped by signal N.\n",
+          "Exit status: 0 success, 1 failure, 2 usage, 3 alarm of a monitor, 128 + N stopped by signal N.\n",
           stream);
 }
 
