@@ -58,8 +58,14 @@ static const option rank_options[] = {
     {.name = "confidence", .type = OPTION_REAL, AT(options.confidence),
      .value = "X", .min = 0.01, .max = 0.9999,
      .help = "of the intervals"},
+    {.name = "family-draws", .type = OPTION_SIZE, AT(options.family_draws), .value = "N",
+     .help = "permutations of the largest statistic of all latents, for p_family; 0: none"},
+    {.name = "rank-top", .type = OPTION_SIZE, AT(options.rank_top), .value = "N",
+     .help = "latents that get an interval of their rank; 0: none"},
+    {.name = "heldout-select", .type = OPTION_SIZE, AT(options.heldout_select), .value = "N",
+     .help = "latents that one half of the prompts chooses and the other tests; 0: none"},
     {.name = "seed", .type = OPTION_U64, AT(options.seed), .value = "N",
-     .help = "of permutations and bootstrap"},
+     .help = "of permutations, bootstrap and halves"},
     {0},
 };
 
@@ -186,7 +192,11 @@ const command cmd_rank = {
              "order is\n"
              "by excess, else by delta. Intervals resample prompts; p values permute them; q is the false "
              "discovery\n"
-             "rate over all latents. Labels in the dumps are never read.\n",
+             "rate over all latents. The interval of a rank says where the latent stands when prompts are "
+             "resampled;\n"
+             "the held-out p is that of the half of the prompts which did not choose the latent. The file has "
+             "more.\n"
+             "Labels in the dumps are never read.\n",
     .examples =
         "  sae rank sae.safetensors --before base.h5 --after tuned.h5\n"
         "  sae rank sae.safetensors --before base.h5 --after tuned.h5 --control harmless.h5 -o ranking.csv\n"

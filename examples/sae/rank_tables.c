@@ -59,6 +59,25 @@ static void print_contrast(FILE *stream, const sae_contrast *c, int decimals)
     fprintf(stream, " %10.*f %-20s", decimals, c->estimate, interval);
 }
 
+static void print_uncertainty(FILE *stream, const sae_latent_stats *s)
+{
+    char ranks[32] = "-", heldout[16] = "-";
+    if (s->rank_low < s->rank_high)
+        snprintf(ranks, sizeof ranks, "%.0f-%.0f", s->rank_low, s->rank_high);
+    else if (s->rank_low == s->rank_high)
+        snprintf(ranks, sizeof ranks, "%.0f", s->rank_low);
+    if (!isnan(s->heldout_p))
+        snprintf(heldout, sizeof heldout, "%.2g", s->heldout_p);
+    fprintf(stream, "  %13s  %10s", ranks, heldout);
+}
+
+static void print_firing(FILE *stream, const sae_latent_stats *s)
+{
+    char fires[64];
+    snprintf(fires, sizeof fires, "%6.2f %% -> %.2f %%", 100 * s->freq_before, 100 * s->freq_after);
+    fprintf(stream, "  %-21s", fires);
+}
+
 void print_ranking_table(FILE *stream, const sae_ranking *ranking, size_t top, double confidence)
 {
     char interval[32];
@@ -71,7 +90,7 @@ void print_ranking_table(FILE *stream, const sae_ranking *ranking, size_t top, d
     fprintf(stream, "\n%5s %7s %10s %-20s", "rank", "latent", "delta", interval);
     if (control)
         fprintf(stream, " %10s %-20s", "excess", interval);
-    fprintf(stream, " %7s %7s %9s  %s\n", "effect", "t", "q", "fires before -> after");
+    fprintf(stream, " %7s %7s %9s  %s\n", "effect", "t", "q", "fires before -> after  rank interval  held-out p");
     for (size_t i = 0; i < n; i++) {
         const sae_latent_stats *s = sae_ranking_at(ranking, i);
         const sae_contrast *tested = control ? &s->excess : &s->delta;
@@ -79,7 +98,9 @@ void print_ranking_table(FILE *stream, const sae_ranking *ranking, size_t top, d
         print_contrast(stream, &s->delta, decimals);
         if (control)
             print_contrast(stream, &s->excess, decimals);
-        fprintf(stream, " %7.3f %7.2f %9.2g  %6.2f %% -> %.2f %%\n", tested->effect, tested->t, tested->q,
-                100 * s->freq_before, 100 * s->freq_after);
+        fprintf(stream, " %7.3f %7.2f %9.2g", tested->effect, tested->t, tested->q);
+        print_firing(stream, s);
+        print_uncertainty(stream, s);
+        fputc('\n', stream);
     }
 }

@@ -36,12 +36,16 @@ typedef struct sae_rank_options {
     uint64_t permutations;  /* at most so many draws per latent; 0: 40 per latent of the model, 10^4 … 10^6 */
     size_t bootstrap;       /* draws of the cluster bootstrap, default 2000; 0: no intervals */
     double confidence;      /* of the intervals, default 0.95 */
-    uint64_t seed;          /* of permutations and bootstrap */
+    uint64_t seed;          /* of permutations, bootstrap and the halves of the prompts */
     sae_statistic_fn statistic; /* NULL: excess with a control, else Δ */
     void *statistic_user;
     sae_progress_fn progress;
     void *progress_user;
     bool match_positions;   /* weigh rows so that all dumps have the same distribution over the column "position" */
+
+    size_t family_draws;    /* permutations of the maximum over all latents, default 2000; 0: no p_family */
+    size_t rank_top;        /* latents, in rank order, that get an interval of their rank, default 100; 0: none */
+    size_t heldout_select;  /* latents that each half of the prompts chooses, default 20; 0: no confirmation */
 } sae_rank_options;
 
 SAE_API void sae_rank_options_init(sae_rank_options *options);
@@ -50,11 +54,13 @@ SAE_API void sae_rank_options_init(sae_rank_options *options);
 typedef struct sae_contrast {
     double estimate;   /* mean over prompts of Y − mean over prompts of X; paired: mean of the differences */
     double se;         /* its standard error, prompts as units */
-    double low, high;  /* percentile bootstrap interval, prompts resampled; NaN when bootstrap = 0 */
+    double low, high;  /* studentised bootstrap interval, prompts resampled; NaN when bootstrap = 0, ±infinite
+                          when too few prompts have the latent for one */
     double effect;     /* paired: mean / sd of the differences; unpaired: Cohen's d (pooled sd); 0 when sd = 0 */
     double t;          /* moderated: estimate / (se + s0), s0 = median se of the latents that fire */
     double p;          /* two-sided permutation p: sign flips when paired, labels when not */
     double q;          /* Benjamini–Hochberg over all latents */
+    double p_family;   /* p adjusted for looking at all latents: Westfall & Young's maximum; NaN without draws */
 } sae_contrast;
 
 typedef struct sae_latent_stats {
@@ -65,6 +71,12 @@ typedef struct sae_latent_stats {
     sae_contrast delta;  /* after against before */
     sae_contrast excess; /* (after − before) − (control − before); NaN without a control */
     double score;        /* the value that was ranked by */
+    /* Of the contrast that is ranked by; all NaN with a custom statistic. */
+    double rank_low, rank_high; /* interval of the rank, prompts resampled; NaN after the first rank_top latents,
+                                   and when bootstrap = 0 */
+    double heldout_estimate;    /* on the half of the prompts that did not choose the latent; NaN if not chosen */
+    double heldout_p; /* one-sided, for all latents chosen; a latent is confirmed when this is small. Both halves
+                         choose and test: of a latent chosen twice, the weaker test */
 } sae_latent_stats;
 
 /* How the mean activation of a latent changed. Falling counterparts stand below SAE_UNCHANGED. */

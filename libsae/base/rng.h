@@ -15,7 +15,8 @@ typedef enum saei_stream {
     SAEI_STREAM_BOOTSTRAP,
     SAEI_STREAM_RESAMPLE,
     SAEI_STREAM_SHUFFLE,
-    SAEI_STREAM_MATCH
+    SAEI_STREAM_MATCH,
+    SAEI_STREAM_HALVES = 32 /* fixtures repeat the number */
 } saei_stream;
 
 /* xoshiro256** (Blackman & Vigna 2021), seeded through SplitMix64. */

@@ -1,5 +1,6 @@
 #include "diff/contrast.h"
 #include "base/memory.h"
+#include "diff/family.h"
 #include "num/order.h"
 
 #include <math.h>
@@ -107,7 +108,26 @@ sae_status saei_benjamini_hochberg(double *q, const double *p, size_t n, sae_con
     return SAE_OK;
 }
 
-/* The resampled figures come as one array each: columns of `figures` [4, F] are low, high, p, q. */
+static sae_status intervals(double *low, double *high, const saei_effects *effects,
+                            const saei_contrast_options *options, const saei_resampling *resampling,
+                            sae_error *err)
+{
+    bool spread = effects->n_y > 1 && (effects->paired || effects->n_x > 1);
+    if (options->n_candidates == 0 || resampling->draws == 0 || !spread)
+        return saei_bootstrap_interval(low, high, effects, options->confidence, resampling, err);
+    saei_rank_race race;
+    sae_status status = saei_rank_race_alloc(&race, effects, options->candidates, options->n_candidates,
+                                             options->direction, resampling, err);
+    if (status == SAE_OK)
+        status =
+            saei_bootstrap_interval_and_race(low, high, &race, effects, options->confidence, resampling, err);
+    if (status == SAE_OK)
+        saei_rank_race_finish(options->rank_intervals, &race, options->confidence);
+    saei_rank_race_release(&race);
+    return status;
+}
+
+/* The resampled figures come as one array each: columns of `figures` [5, F] are low, high, p, q, p_family. */
 static sae_status resample(double *figures, const saei_effects *effects, const saei_contrast_options *options,
                            sae_error *err)
 {
@@ -116,13 +136,14 @@ static sae_status resample(double *figures, const saei_effects *effects, const s
                          .draws = options->bootstrap,
                          .progress = options->progress,
                          .progress_user = options->progress_user};
-    sae_status status = saei_bootstrap_interval(figures, figures + n, effects, options->confidence, &r, err);
+    sae_status status = intervals(figures, figures + n, effects, options, &r, err);
     r.draws = options->permutations;
     if (status == SAE_OK)
         status = saei_permutation_p(figures + 2 * n, effects, &r, err);
     if (status == SAE_OK)
         status = saei_benjamini_hochberg(figures + 3 * n, figures + 2 * n, n, effects->context, err);
-    return status;
+    r.draws = options->family_draws;
+    return status == SAE_OK ? saei_family_p(figures + 4 * n, effects, &r, err) : status;
 }
 
 sae_status saei_contrast_all(sae_contrast *out, const saei_effects *effects,
@@ -130,7 +151,7 @@ sae_status saei_contrast_all(sae_contrast *out, const saei_effects *effects,
 {
     size_t n = effects->n_latents;
     double *figures;
-    sae_status status = saei_alloc(&figures, effects->context, saei_mul(4, n), sizeof *figures, err);
+    sae_status status = saei_alloc(&figures, effects->context, saei_mul(5, n), sizeof *figures, err);
     if (status != SAE_OK)
         return status;
     for (size_t j = 0; j < n; j++)
@@ -143,6 +164,7 @@ sae_status saei_contrast_all(sae_contrast *out, const saei_effects *effects,
         out[j].high = figures[n + j];
         out[j].p = figures[2 * n + j];
         out[j].q = figures[3 * n + j];
+        out[j].p_family = figures[4 * n + j];
     }
     saei_free(effects->context, figures);
     return status;

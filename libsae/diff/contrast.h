@@ -2,7 +2,7 @@
 #ifndef SAEI_CONTRAST_H
 #define SAEI_CONTRAST_H
 
-#include "diff/resample.h"
+#include "diff/rank_interval.h"
 
 typedef struct saei_contrast_options {
     uint64_t permutations;
@@ -11,10 +11,17 @@ typedef struct saei_contrast_options {
     uint64_t seed;
     sae_progress_fn progress; /* may be NULL */
     void *progress_user;
+    uint64_t family_draws;
+    /* Rank intervals: [n_candidates] for the given latents, from the draws of the bootstrap. n_candidates =
+       0: none; they are left alone when there is no bootstrap, and when a side has one prompt. */
+    saei_rank_interval *rank_intervals;
+    const uint32_t *candidates;
+    size_t n_candidates;
+    sae_direction direction;
 } saei_contrast_options;
 
-/* out [n_latents]. With one prompt on a side where two are needed for a variance, se, effect and t are NaN.
- */
+/* out [n_latents]. With one prompt on a side where two are needed for a variance, se, effect, t and the
+   interval are NaN. */
 sae_status saei_contrast_all(sae_contrast *out, const saei_effects *effects,
                              const saei_contrast_options *options, sae_error *err);
 

@@ -35,19 +35,8 @@ static void append_both(saei_effects *effects, uint64_t *n, const saei_profile *
         put(effects, n, (uint32_t)effects->n_y + x->prompt[i], x->activation[i]);
 }
 
-static sae_status fill(saei_effects *effects, const saei_profile *y, const saei_profile *x, sae_error *err)
+static void fill(saei_effects *effects, const saei_profile *y, const saei_profile *x)
 {
-    sae_context *context = effects->context;
-    size_t most = saei_add((size_t)y->ptr[y->n_latents], (size_t)x->ptr[x->n_latents]);
-    sae_status status = saei_alloc(&effects->ptr, context, effects->n_latents + 1, sizeof *effects->ptr, err);
-    if (status == SAE_OK)
-        status = saei_alloc(&effects->unit, context, most, sizeof *effects->unit, err);
-    if (status == SAE_OK)
-        status = saei_alloc(&effects->value, context, most, sizeof *effects->value, err);
-    if (status == SAE_OK)
-        status = saei_alloc(&effects->fires, context, effects->n_latents, sizeof *effects->fires, err);
-    if (status != SAE_OK)
-        return status;
     uint64_t n = 0;
     for (size_t j = 0; j < effects->n_latents; j++) {
         if (effects->paired)
@@ -57,6 +46,30 @@ static sae_status fill(saei_effects *effects, const saei_profile *y, const saei_
         effects->ptr[j + 1] = n;
         effects->fires[j] = y->ptr[j + 1] > y->ptr[j] || x->ptr[j + 1] > x->ptr[j];
     }
+}
+
+sae_status saei_effects_alloc(saei_effects **out, sae_context *context, bool paired, const size_t n[2],
+                              size_t n_latents, size_t n_values, sae_error *err)
+{
+    *out = NULL;
+    saei_effects *effects;
+    sae_status status = saei_alloc(&effects, context, 1, sizeof *effects, err);
+    if (status != SAE_OK)
+        return status;
+    *effects = (saei_effects){
+        .context = context, .paired = paired, .n_y = n[0], .n_x = n[1], .n_latents = n_latents};
+    status = saei_alloc(&effects->ptr, context, saei_add(n_latents, 1), sizeof *effects->ptr, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&effects->unit, context, n_values, sizeof *effects->unit, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&effects->value, context, n_values, sizeof *effects->value, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&effects->fires, context, n_latents, sizeof *effects->fires, err);
+    if (status != SAE_OK) {
+        saei_effects_free(effects);
+        return status;
+    }
+    *out = effects;
     return SAE_OK;
 }
 
@@ -66,22 +79,12 @@ sae_status saei_effects_new(saei_effects **out, const saei_profile *y, const sae
     *out = NULL;
     if (saei_add(y->n_prompts, x->n_prompts) >= UINT32_MAX)
         return saei_fail(err, SAE_E_UNSUPPORTED, "2^32 prompts or more in a comparison: select fewer rows");
-    saei_effects *effects;
-    sae_status status = saei_alloc(&effects, y->context, 1, sizeof *effects, err);
-    if (status != SAE_OK)
-        return status;
-    *effects = (saei_effects){.context = y->context,
-                              .paired = paired,
-                              .n_y = y->n_prompts,
-                              .n_x = x->n_prompts,
-                              .n_latents = y->n_latents};
-    status = fill(effects, y, x, err);
-    if (status != SAE_OK) {
-        saei_effects_free(effects);
-        return status;
-    }
-    *out = effects;
-    return SAE_OK;
+    const size_t n[2] = {y->n_prompts, x->n_prompts};
+    size_t most = saei_add((size_t)y->ptr[y->n_latents], (size_t)x->ptr[x->n_latents]);
+    sae_status status = saei_effects_alloc(out, y->context, paired, n, y->n_latents, most, err);
+    if (status == SAE_OK)
+        fill(*out, y, x);
+    return status;
 }
 
 void saei_effects_free(saei_effects *effects)
@@ -94,4 +97,16 @@ void saei_effects_free(saei_effects *effects)
     saei_free(effects->context, effects->unit);
     saei_free(effects->context, effects->ptr);
     saei_free(effects->context, effects);
+}
+
+double saei_effects_estimate(const saei_effects *effects, size_t latent)
+{
+    double sum = 0, in_y = 1 / (double)effects->n_y,
+           in_x = effects->paired ? in_y : -1 / (double)effects->n_x;
+    for (uint64_t i = effects->ptr[latent]; i < effects->ptr[latent + 1]; i++) {
+        uint32_t unit = effects->unit[i];
+        double weight = effects->weight != NULL ? effects->weight[unit] : unit < effects->n_y ? in_y : in_x;
+        sum += weight * effects->value[i];
+    }
+    return sum;
 }

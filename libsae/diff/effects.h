@@ -23,7 +23,13 @@ typedef struct saei_effects {
 /* paired: the profiles hold the same prompts. SAE_E_UNSUPPORTED: 2^32 units or more. */
 sae_status saei_effects_new(saei_effects **out, const saei_profile *y, const saei_profile *x, bool paired,
                             sae_error *err);
+/* Room for n_values values of latents on n[0] prompts of Y and n[1] of X, to be filled in. */
+sae_status saei_effects_alloc(saei_effects **out, sae_context *context, bool paired, const size_t n[2],
+                              size_t n_latents, size_t n_values, sae_error *err);
 void saei_effects_free(saei_effects *effects);
+
+/* T of the data: mean of Y − mean of X, or mean difference. */
+double saei_effects_estimate(const saei_effects *effects, size_t latent);
 
 static inline size_t saei_effects_units(const saei_effects *effects)
 {

@@ -19,24 +19,13 @@ typedef struct permutation {
     double *p;          /* [F]; 0 while open */
 } permutation;
 
-static double observed(const saei_effects *effects, size_t j)
-{
-    double sum = 0, in_y = 1 / (double)effects->n_y,
-           in_x = effects->paired ? in_y : -1 / (double)effects->n_x;
-    for (uint64_t i = effects->ptr[j]; i < effects->ptr[j + 1]; i++) {
-        uint32_t unit = effects->unit[i];
-        double weight = effects->weight != NULL ? effects->weight[unit] : unit < effects->n_y ? in_y : in_x;
-        sum += weight * effects->value[i];
-    }
-    return sum;
-}
-
 /* Draws of one block in their order, up to the one that settles the latent or the last that is wanted. */
 static void count_draws(permutation *run, uint32_t j, const double *sums, uint64_t done)
 {
     uint64_t left = run->resampling->draws - done;
     for (uint64_t b = 0; b < SAEI_DRAWS && b < left; b++) {
-        if (!((run->resampling->one_sided ? sums[b] : fabs(sums[b])) >= run->threshold[j]))
+        double extreme = run->resampling->one_sided ? sums[b] : fabs(sums[b]);
+        if (!(extreme >= run->threshold[j]))
             continue;
         if (++run->exceeded[j] == SAEI_EXCEEDANCES) {
             run->p[j] = (double)SAEI_EXCEEDANCES / (double)(done + b + 1);
@@ -113,8 +102,8 @@ static sae_status prepare(permutation *run, sae_error *err)
     for (size_t j = 0; j < n_latents; j++) {
         bool has_values = effects->ptr[j + 1] > effects->ptr[j];
         run->p[j] = has_values ? 0 : 1;
-        double T = observed(effects, j);
-        run->threshold[j] = run->resampling->one_sided ? T - fabs(T) * 1e-12 : fabs(T) * (1 - 1e-12);
+        double estimate = saei_effects_estimate(effects, j), size = fabs(estimate);
+        run->threshold[j] = (run->resampling->one_sided ? estimate : size) - 1e-12 * size;
         if (has_values)
             run->open[run->n_open++] = (uint32_t)j;
     }

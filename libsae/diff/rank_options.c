@@ -4,7 +4,12 @@
 
 void sae_rank_options_init(sae_rank_options *options)
 {
-    *options = (sae_rank_options){.size = sizeof *options, .bootstrap = 2000, .confidence = 0.95};
+    *options = (sae_rank_options){.size = sizeof *options,
+                                  .bootstrap = 2000,
+                                  .confidence = 0.95,
+                                  .family_draws = 2000,
+                                  .rank_top = 100,
+                                  .heldout_select = 20};
 }
 
 sae_status saei_rank_options_read(sae_rank_options *options, const sae_rank_options *given, size_t n_latents,

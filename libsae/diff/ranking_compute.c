@@ -1,6 +1,5 @@
 #include "base/memory.h"
-#include "diff/contrast.h"
-#include "diff/ranking.h"
+#include "diff/profile_contrast.h"
 #include "diff/score.h"
 
 #include <math.h>
@@ -10,6 +9,8 @@ static void fill_means(sae_latent_stats *stats, const saei_ranking_input *input)
     const saei_profile *before = input->before, *after = input->after, *control = input->control;
     for (size_t j = 0; j < before->n_latents; j++) {
         stats[j].latent = (uint32_t)j;
+        stats[j].rank_low = stats[j].rank_high = (double)NAN;
+        stats[j].heldout_estimate = stats[j].heldout_p = (double)NAN;
         stats[j].mean_before = saei_mean_over_prompts(before, before->activation, j);
         stats[j].mean_after = saei_mean_over_prompts(after, after->activation, j);
         stats[j].freq_before = saei_mean_over_prompts(before, before->frequency, j);
@@ -21,43 +22,39 @@ static void fill_means(sae_latent_stats *stats, const saei_ranking_input *input)
     }
 }
 
-static sae_status contrast_profiles(sae_contrast *out, const saei_profile *y, const saei_profile *x,
-                                    bool paired, const sae_rank_options *options, sae_error *err)
+/* A custom statistic ranks by other numbers than the estimate, of which nothing is known beyond this sample.
+ */
+static sae_status contrast(sae_contrast *out, sae_latent_stats *stats, const saei_ranking_input *input,
+                           bool with_control, const sae_rank_options *options, sae_error *err)
 {
-    saei_effects *effects;
-    sae_status status = saei_effects_new(&effects, y, x, paired, err);
-    if (status != SAE_OK)
-        return status;
-    saei_contrast_options contrast = {.permutations = options->permutations,
-                                      .bootstrap = options->bootstrap,
-                                      .confidence = options->confidence,
-                                      .seed = options->seed,
-                                      .progress = options->progress,
-                                      .progress_user = options->progress_user};
-    status = saei_contrast_all(out, effects, &contrast, err);
-    saei_effects_free(effects);
-    return status;
+    const saei_profile *x = with_control ? input->control : input->before;
+    bool paired = with_control ? input->control_paired : input->paired;
+    bool ranked = options->statistic == NULL && with_control == (input->control != NULL);
+    return ranked ? saei_ranked_contrast(out, stats, input->after, x, paired, options, err)
+                  : saei_profile_contrast(out, input->after, x, paired, options, err);
 }
 
 static sae_status fill_contrasts(sae_latent_stats *stats, sae_context *context,
                                  const saei_ranking_input *input, const sae_rank_options *options,
                                  sae_error *err)
 {
+    const double nan = (double)NAN;
+    const sae_contrast none = {nan, nan, nan, nan, nan, nan, nan, nan, nan};
     size_t n = input->after->n_latents;
     sae_contrast *contrasts;
     sae_status status = saei_alloc(&contrasts, context, n, sizeof *contrasts, err);
     if (status == SAE_OK)
-        status = contrast_profiles(contrasts, input->after, input->before, input->paired, options, err);
-    for (size_t j = 0; status == SAE_OK && j < n; j++)
+        status = contrast(contrasts, stats, input, false, options, err);
+    for (size_t j = 0; status == SAE_OK && j < n; j++) {
         stats[j].delta = contrasts[j];
-    /* (after − before) − (control − before): before cancels, prompt by prompt or in the means. */
-    if (status == SAE_OK && input->control != NULL)
-        status =
-            contrast_profiles(contrasts, input->after, input->control, input->control_paired, options, err);
-    const double nan = (double)NAN;
-    const sae_contrast none = {nan, nan, nan, nan, nan, nan, nan, nan};
-    for (size_t j = 0; status == SAE_OK && j < n; j++)
-        stats[j].excess = input->control != NULL ? contrasts[j] : none;
+        stats[j].excess = none;
+    }
+    if (status == SAE_OK && input->control != NULL) {
+        /* (after − before) − (control − before): before cancels, prompt by prompt or in the means. */
+        status = contrast(contrasts, stats, input, true, options, err);
+        for (size_t j = 0; status == SAE_OK && j < n; j++)
+            stats[j].excess = contrasts[j];
+    }
     saei_free(context, contrasts);
     return status;
 }

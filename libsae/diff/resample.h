@@ -27,12 +27,14 @@ typedef struct saei_resampling {
 } saei_resampling;
 
 /* p [n_latents]: a draw exceeds when |T_b| ≥ |T| (1 − 1e-12), the margin for another order of addition;
-   one-sided when T_b ≥ T − 1e-12 |T|. Sequential (Besag & Clifford 1991): h / l when exceedance h =
+   one-sided, when T_b ≥ T − 1e-12 |T|. Sequential (Besag & Clifford 1991): h / l when exceedance h =
    SAEI_EXCEEDANCES came with draw l, else (exceedances + 1) / (draws + 1). Latents without a value: 1. */
 sae_status saei_permutation_p(double *p, const saei_effects *effects, const saei_resampling *resampling,
                               sae_error *err);
 
-/* low, high [n_latents]: percentile interval of the bootstrapped estimate. NaN when draws is 0. */
+/* low, high [n_latents]: symmetric studentised interval (Hall 1988): estimate ± se · (the quantile over the
+   draws of |T_b − T| / se_b). ±∞ when so many draws have no spread that the quantile is one of them; NaN when
+   draws is 0 or a side has one prompt. */
 sae_status saei_bootstrap_interval(double *low, double *high, const saei_effects *effects, double confidence,
                                    const saei_resampling *resampling, sae_error *err);
 

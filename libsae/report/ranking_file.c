@@ -24,7 +24,15 @@ static const ranking_column columns[] = {
     STAT(score),      STAT(mean_before),  STAT(mean_after), STAT(mean_control), STAT(freq_before),
     STAT(freq_after), STAT(freq_control), CONTRAST(delta),  CONTRAST(excess),
 };
-enum { N_COLUMNS = sizeof columns / sizeof columns[0] };
+/* Behind p and q, so that the places of the columns before stay what they are. */
+static const ranking_column last_columns[] = {
+    FIGURE(delta, p_family), FIGURE(excess, p_family), STAT(rank_low),
+    STAT(rank_high),         STAT(heldout_estimate),   STAT(heldout_p),
+};
+enum {
+    N_COLUMNS = sizeof columns / sizeof columns[0],
+    N_LAST = sizeof last_columns / sizeof last_columns[0]
+};
 
 static double value_at(const sae_latent_stats *stats, size_t offset)
 {
@@ -57,10 +65,24 @@ static sae_status write_header(saei_atomic_file *file, sae_error *err)
     sae_status status = saei_atomic_file_printf(file, err, "latent,rank");
     for (size_t c = 0; status == SAE_OK && c < N_COLUMNS; c++)
         status = saei_atomic_file_printf(file, err, ",%s", columns[c].name);
-    return status == SAE_OK ? saei_atomic_file_printf(file, err, ",p,q\n") : status;
+    if (status == SAE_OK)
+        status = saei_atomic_file_printf(file, err, ",p,q,p_family");
+    for (size_t c = 0; status == SAE_OK && c < N_LAST; c++)
+        status = saei_atomic_file_printf(file, err, ",%s", last_columns[c].name);
+    return status == SAE_OK ? saei_atomic_file_printf(file, err, "\n") : status;
 }
 
-/* p and q close the line: those of the contrast that is ranked by default. */
+static sae_status write_columns(saei_atomic_file *file, sae_report_format format,
+                                const ranking_column *column, size_t n, const sae_latent_stats *stats,
+                                sae_error *err)
+{
+    sae_status status = SAE_OK;
+    for (size_t c = 0; status == SAE_OK && c < n; c++)
+        status = write_number(file, format, column[c].name, value_at(stats, column[c].offset), err);
+    return status;
+}
+
+/* The bare p, q and p_family are those of the contrast that is ranked by default. */
 static sae_status write_latent(saei_atomic_file *file, sae_report_format format,
                                const sae_latent_stats *stats, bool has_control, sae_error *err)
 {
@@ -68,12 +90,16 @@ static sae_status write_latent(saei_atomic_file *file, sae_report_format format,
     const sae_contrast *ranked = has_control ? &stats->excess : &stats->delta;
     sae_status status = saei_atomic_file_printf(file, err, csv ? "%u,%zu" : "{\"latent\":%u,\"rank\":%zu",
                                                 stats->latent, stats->rank);
-    for (size_t c = 0; status == SAE_OK && c < N_COLUMNS; c++)
-        status = write_number(file, format, columns[c].name, value_at(stats, columns[c].offset), err);
+    if (status == SAE_OK)
+        status = write_columns(file, format, columns, N_COLUMNS, stats, err);
     if (status == SAE_OK)
         status = write_number(file, format, "p", ranked->p, err);
     if (status == SAE_OK)
         status = write_number(file, format, "q", ranked->q, err);
+    if (status == SAE_OK)
+        status = write_number(file, format, "p_family", ranked->p_family, err);
+    if (status == SAE_OK)
+        status = write_columns(file, format, last_columns, N_LAST, stats, err);
     return status == SAE_OK ? saei_atomic_file_printf(file, err, csv ? "\n" : "}\n") : status;
 }
 

@@ -1,4 +1,4 @@
-#include "diff/resample.h"
+#include "diff/bootstrap.h"
 #include "../tools/fixture.h"
 #include "../tools/run_suite.h"
 #include "../tools/toy.h"
@@ -145,8 +145,8 @@ START_TEST(settled_latents_stop_early)
 }
 END_TEST
 
-/* The bootstrap of the mean of {0, 1, …, 1, 0} over n units is a scaled binomial, whose quantiles are known.
- */
+/* Of n zeros and ones, half of each, a draw has a binomial number K of ones, and |t| grows with |K - n / 2|:
+ * its quantile is that of K. */
 START_TEST(paired_bootstrap_of_a_proportion_is_binomial)
 {
     sae_context *context = toy_context(2);
@@ -158,31 +158,45 @@ START_TEST(paired_bootstrap_of_a_proportion_is_binomial)
     double low, high;
     saei_resampling r = {.seed = 3, .draws = 20000};
     ck_assert_int_eq(saei_bootstrap_interval(&low, &high, &t.effects, 0.95, &r, NULL), SAE_OK);
-    /* scipy.stats.binom(64, 0.5).ppf([0.025, 0.975]) = 24, 40 */
-    assert_close(low * UNITS, 24, 1e-12, "low");
-    assert_close(high * UNITS, 40, 1e-12, "high");
+    /* scipy.stats.binom(64, 0.5).ppf([0.025, 0.975]) = 24, 40; se is the same function of K and of the data.
+     */
+    double half = 8.0 / UNITS * sqrt(0.5 * 0.5) / sqrt(24.0 / UNITS * 40.0 / UNITS);
+    assert_close(low, 0.5 - half, 1e-12, "low");
+    assert_close(high, 0.5 + half, 1e-12, "high");
     sae_context_free(context);
 }
 END_TEST
 
-/* Mean and variance of the bootstrapped difference are those of theory: Σ (v − v̄)² / n² on each side. */
+/* Mean and variance of the bootstrapped difference are those of theory: Σ (v − v̄)² / n² on each side; a
+ * draw's own squared error has this mean too. */
 START_TEST(unpaired_bootstrap_resamples_each_side)
 {
+    enum { MANY = 20000 };
     sae_context *context = toy_context(2);
     static table t;
-    double v[UNITS];
+    double v[UNITS], mean[2] = {0}, variance = 0, drawn = 0, squares = 0, errors = 0;
     for (size_t i = 0; i < UNITS; i++)
         v[i] = i < 40 ? 3 + (double)(i % 5) : (double)(i % 3);
     fill_table(&t, context, false, 40, 24, 1, v);
-    double mean[2] = {0}, variance = 0, low, high;
     for (size_t i = 0; i < UNITS; i++)
         mean[i >= 40] += v[i] / (i < 40 ? 40 : 24);
     for (size_t i = 0; i < UNITS; i++)
         variance += pow((v[i] - mean[i >= 40]) / (i < 40 ? 40 : 24), 2);
-    saei_resampling r = {.seed = 3, .draws = 20000};
-    ck_assert_int_eq(saei_bootstrap_interval(&low, &high, &t.effects, 0.95, &r, NULL), SAE_OK);
-    assert_close((low + high) / 2, mean[0] - mean[1], 0.01, "centre");
-    assert_close((high - low) / 2, 1.959964 * sqrt(variance), 0.03, "half width");
+    saei_resampling r = {.seed = 3, .draws = MANY};
+    saei_bootstrap bootstrap;
+    const uint32_t latent = 0;
+    ck_assert_int_eq(saei_bootstrap_alloc(&bootstrap, &t.effects, 1, &r, NULL), SAE_OK);
+    ck_assert_int_eq(saei_bootstrap_fill(&bootstrap, &latent, 1, NULL), SAE_OK);
+    for (size_t b = 0; b < MANY; b++) {
+        drawn += bootstrap.estimate[b] / MANY;
+        squares += bootstrap.estimate[b] * bootstrap.estimate[b] / MANY;
+        errors += bootstrap.se[b] * bootstrap.se[b] / MANY;
+    }
+    /* Five Monte Carlo errors. */
+    assert_close(drawn, mean[0] - mean[1], 5 * sqrt(variance / MANY) / (mean[0] - mean[1]), "mean");
+    assert_close(squares - drawn * drawn, variance, 5 * sqrt(2.0 / MANY), "variance");
+    assert_close(errors, variance, 5 * sqrt(2.0 / MANY), "squared errors");
+    saei_bootstrap_release(&bootstrap);
     sae_context_free(context);
 }
 END_TEST

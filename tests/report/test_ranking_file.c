@@ -13,19 +13,24 @@
 static const char header[] =
     "latent,rank,score,mean_before,mean_after,mean_control,freq_before,freq_after,freq_control,"
     "delta,delta_se,delta_low,delta_high,delta_effect,delta_t,delta_p,delta_q,"
-    "excess,excess_se,excess_low,excess_high,excess_effect,excess_t,excess_p,excess_q,p,q\n";
+    "excess,excess_se,excess_low,excess_high,excess_effect,excess_t,excess_p,excess_q,p,q,"
+    "p_family,delta_p_family,excess_p_family,rank_low,rank_high,heldout_estimate,heldout_p\n";
 
-static const sae_contrast contrast = {0.5, 0.1, (double)NAN, 0.75, -2, 1e-20, 0.25, 1};
+static const sae_contrast contrast = {0.5, 0.1, (double)NAN, 0.75, -2, 1e-20, 0.25, 1, 0.125};
 
 /* Two latents, rank order 1, 0. */
 static sae_ranking two_latents(sae_latent_stats stats[2], bool has_control)
 {
     const double nan = (double)NAN;
-    sae_contrast none = {nan, nan, nan, nan, nan, nan, nan, nan};
+    sae_contrast none = {nan, nan, nan, nan, nan, nan, nan, nan, nan};
     for (uint32_t i = 0; i < 2; i++)
         stats[i] = (sae_latent_stats){.latent = 1 - i,
                                       .rank = i + 1,
                                       .score = 1.0 / 3,
+                                      .rank_low = i + 1,
+                                      .rank_high = nan,
+                                      .heldout_estimate = -0.5,
+                                      .heldout_p = 0.75,
                                       .mean_control = has_control ? 2 : nan,
                                       .freq_control = has_control ? 0.5 : nan,
                                       .delta = contrast,
@@ -63,8 +68,9 @@ START_TEST(csv_with_control)
     snprintf(
         wanted, sizeof wanted, "%s%s%s", header,
         "1,1,0.333333333,0,0,2,0,0,0.5,0.5,0.1,,0.75,-2,1e-20,0.25,1,0.5,0.1,,0.75,-2,1e-20,0.125,0.125,"
-        "0.125,0.125\n",
-        "0,2,0.333333333,0,0,2,0,0,0.5,0.5,0.1,,0.75,-2,1e-20,0.25,1,0.5,0.1,,0.75,-2,1e-20,0.25,1,0.25,1\n");
+        "0.125,0.125,0.125,0.125,0.125,1,,-0.5,0.75\n",
+        "0,2,0.333333333,0,0,2,0,0,0.5,0.5,0.1,,0.75,-2,1e-20,0.25,1,0.5,0.1,,0.75,-2,1e-20,0.25,1,0.25,1,"
+        "0.125,0.125,0.125,2,,-0.5,0.75\n");
     ck_assert_str_eq(text, wanted);
 }
 END_TEST
@@ -74,8 +80,9 @@ START_TEST(csv_without_control)
     char text[4096];
     save(text, sizeof text, false, SAE_REPORT_CSV);
     ck_assert_int_eq(strncmp(text, header, strlen(header)), 0);
-    ck_assert_ptr_nonnull(
-        strstr(text, "\n1,1,0.333333333,0,0,,0,0,,0.5,0.1,,0.75,-2,1e-20,0.25,1,,,,,,,,,0.25,1\n"));
+    ck_assert_ptr_nonnull(strstr(text,
+                                 "\n1,1,0.333333333,0,0,,0,0,,0.5,0.1,,0.75,-2,1e-20,0.25,1,,,,,,,,,0.25,1,"
+                                 "0.125,0.125,,1,,-0.5,0.75\n"));
 }
 END_TEST
 
@@ -86,7 +93,9 @@ START_TEST(json_lines)
     ck_assert_int_eq(strncmp(text, "{\"latent\":1,\"rank\":1,\"score\":0.333333333,\"mean_before\":0,", 50),
                      0);
     ck_assert_ptr_nonnull(strstr(text, "\"delta_low\":null,\"delta_high\":0.75,"));
-    ck_assert_ptr_nonnull(strstr(text, "\"excess_q\":null,\"p\":0.25,\"q\":1}\n{\"latent\":0,"));
+    ck_assert_ptr_nonnull(strstr(text, "\"excess_q\":null,\"p\":0.25,\"q\":1,\"p_family\":0.125,"));
+    ck_assert_ptr_nonnull(
+        strstr(text, "\"rank_high\":null,\"heldout_estimate\":-0.5,\"heldout_p\":0.75}\n{"));
 }
 END_TEST
 
