@@ -1,3 +1,4 @@
+#include "diff/multiplicity.h"
 #include "diff/confirmation.h"
 #include "base/memory.h"
 #include "diff/score.h"

@@ -30,7 +30,4 @@ sae_status saei_confirm(saei_confirmation *out, const saei_effects *effects, con
 sae_status saei_split_prompts(bool *second, const double *y_id, size_t n_y, const double *x_id, size_t n_x,
                               uint64_t seed, sae_context *context, sae_error *err);
 
-/* adjusted [n]: smallest family-wise level at which Holm's procedure (1979) rejects each. */
-sae_status saei_holm(double *adjusted, const double *p, size_t n, sae_context *context, sae_error *err);
-
 #endif

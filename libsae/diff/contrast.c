@@ -1,10 +1,10 @@
 #include "diff/contrast.h"
 #include "base/memory.h"
 #include "diff/family.h"
+#include "diff/multiplicity.h"
 #include "num/order.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* n values of which only n_values are not zero. */
 typedef struct sparse_sample {
@@ -76,35 +76,6 @@ sae_status saei_moderate(sae_contrast *contrasts, const saei_effects *effects, s
         c->t = c->estimate == 0 && !isnan(c->se) ? 0 : c->estimate / (c->se + s0);
     }
     saei_free(effects->context, se);
-    return SAE_OK;
-}
-
-typedef struct indexed_p {
-    double p;
-    size_t index;
-} indexed_p;
-
-static int smaller_p_first(const void *a, const void *b)
-{
-    const indexed_p *x = a, *y = b;
-    return x->p != y->p ? (x->p > y->p) - (x->p < y->p) : (x->index > y->index) - (x->index < y->index);
-}
-
-sae_status saei_benjamini_hochberg(double *q, const double *p, size_t n, sae_context *context, sae_error *err)
-{
-    indexed_p *order;
-    sae_status status = saei_alloc(&order, context, n, sizeof *order, err);
-    if (status != SAE_OK)
-        return status;
-    for (size_t j = 0; j < n; j++)
-        order[j] = (indexed_p){p[j], j};
-    qsort(order, n, sizeof *order, smaller_p_first);
-    double least = 1;
-    for (size_t i = n; i-- > 0;) {
-        least = fmin(least, order[i].p * (double)n / (double)(i + 1));
-        q[order[i].index] = least;
-    }
-    saei_free(context, order);
     return SAE_OK;
 }
 

@@ -31,8 +31,4 @@ void saei_contrast_moments(sae_contrast *out, const saei_effects *effects, size_
 /* t = estimate / (se + s0), s0 the median se of the latents that fire (Tusher, Tibshirani & Chu 2001). */
 sae_status saei_moderate(sae_contrast *contrasts, const saei_effects *effects, sae_error *err);
 
-/* q from p: the smallest false discovery rate at which each would be called (Benjamini & Hochberg 1995). */
-sae_status saei_benjamini_hochberg(double *q, const double *p, size_t n, sae_context *context,
-                                   sae_error *err);
-
 #endif

@@ -50,12 +50,12 @@ static sae_status tested_onset(sae_behaviour *behaviour, const saei_doses *doses
         return status;
     for (size_t k = 0; k < n; k++)
         p[k] = rate_p(doses, k + 1);
-    saei_holm(p + n, p, n);
-    for (size_t k = n; k-- > 0;)
+    status = saei_holm(p + n, p, n, context, err);
+    for (size_t k = n; status == SAE_OK && k-- > 0;)
         if (p[n + k] < doses->series.alpha)
             behaviour->dose = doses->series.at[k];
     saei_free(context, p);
-    return SAE_OK;
+    return status;
 }
 
 sae_status saei_behaviour_onset(sae_behaviour *behaviour, const saei_doses *doses, sae_error *err)

@@ -107,10 +107,10 @@ static sae_status correct(sae_series_point *points, double *column, const saei_s
     sae_status status = saei_alloc(&p, context, saei_mul(2, n), sizeof *p, err);
     if (status != SAE_OK)
         return status;
-    for (size_t j = 0; j < n_latents; j++) {
+    for (size_t j = 0; status == SAE_OK && j < n_latents; j++) {
         for (size_t k = 0; k < n; k++)
             p[k] = points[j * n + k].p;
-        saei_holm(p + n, p, n);
+        status = saei_holm(p + n, p, n, context, err);
         for (size_t k = 0; k < n; k++)
             points[j * n + k].p_holm = p[n + k];
     }

@@ -3,6 +3,7 @@
    usage: null_experiment [DRAWS]. Exit status 1 when a promise of docs/METHODS.md is broken. */
 #include "base/memory.h"
 #include "base/rng.h"
+#include "diff/multiplicity.h"
 #include "diff/contrast.h"
 #include "num/order.h"
 

@@ -1,3 +1,4 @@
+#include "diff/multiplicity.h"
 #include "diff/contrast.h"
 #include "num/order.h"
 #include "../tools/fixture.h"

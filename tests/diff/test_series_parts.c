@@ -34,16 +34,16 @@ START_TEST(corrections_are_those_of_statsmodels)
     size_t n;
     double *p = fixture(SERIES_FIXTURES, "holm_p", &n), *holm = fixture(SERIES_FIXTURES, "holm", &n);
     double *among = fixture(SERIES_FIXTURES, "among_q", &n), got[8];
-    saei_holm(got, p, n);
+    sae_context *context = toy_context(1);
+    ck_assert_int_eq(saei_holm(got, p, n, context, NULL), SAE_OK);
     for (size_t i = 0; i < n; i++)
         assert_close(got[i], holm[i], 1e-13, "holm");
-    sae_context *context = toy_context(1);
     ck_assert_int_eq(saei_false_discovery_among(got, p, n, n + 30, context, NULL), SAE_OK);
     for (size_t i = 0; i < n; i++)
         assert_close(got[i], among[i], 1e-13, "q among");
     /* A p that is missing neither counts nor is counted. */
     const double some[3] = {0.01, (double)NAN, 0.02};
-    saei_holm(got, some, 3);
+    ck_assert_int_eq(saei_holm(got, some, 3, context, NULL), SAE_OK);
     assert_close(got[0], 0.02, 1e-14, "first of two");
     assert_close(got[2], 0.02, 1e-14, "second of two");
     ck_assert(isnan(got[1]));

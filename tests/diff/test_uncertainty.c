@@ -1,3 +1,4 @@
+#include "diff/multiplicity.h"
 #include "diff/confirmation.h"
 #include "diff/contrast.h"
 #include "diff/family.h"
