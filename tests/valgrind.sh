@@ -37,6 +37,8 @@ sae encode model after.npy -o codes.h5
 sae top model after.npy --latent 3
 sae auroc model mix.npy --latent 3 --label persona=1 --group doc_id --json
 sae steer model --latent 3 -o direction.npy --unit
+sae monitor model --latent 3,5 --control base.npy --control control.npy --bad after.npy -o monitor.json
+sae monitor model monitor.json base.npy --per-prompt prompts.csv
 sae info model mix.npy codes.h5 direction.npy --json
 sae info "$source_dir/data/eval_base.h5"
 echo "valgrind clean"

@@ -276,9 +276,11 @@ static int check_use(const monitor_args *args)
         if (args->latents.item[i].whole > UINT32_MAX)
             return usage_error("monitor", "--latent %" PRIu64 ": there is no such latent",
                                args->latents.item[i].whole);
-    if (!fits && (args->latents.n > 0 || args->controls.n > 0 || args->bad.n > 0 || args->weights > 0))
+    if (!fits && (args->latents.n > 0 || args->controls.n > 0 || args->bad.n > 0 || args->weights > 0 ||
+                  args->false_alarms > 0))
         return usage_error("monitor",
-                           "--latent, --control, --bad and --weights fit a monitor: name it by --output");
+                           "--latent, --control, --bad, --weights and --false-alarms belong to a fit, "
+                           "whose file --output names");
     if (!fits && n < 3)
         return usage_error("monitor", "a model, a monitor and at least one dump are wanted");
     return 0;

@@ -81,8 +81,8 @@ static size_t ids_to_weights(saei_prompt_score *scores, size_t n)
     return ids;
 }
 
-/* Split-conformal over prompts, each of which has a score from several runs (Dunn, Wasserman & Ramdas 2022,
-   section 4: pooled distributions of the groups): a new prompt in one of the runs, drawn at random, exceeds
+/* Split-conformal over prompts, each of which has a score from several runs (Dunn, Wasserman & Ramdas 2022:
+   the distributions of the groups are pooled): a new prompt in one of the runs, drawn at random, exceeds
    the result with probability <= false_alarms, whatever the distribution. */
 sae_status saei_monitor_prompt_threshold(double *out, saei_prompt_score *scores, size_t n,
                                          double false_alarms, sae_error *err)

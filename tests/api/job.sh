@@ -158,6 +158,43 @@ prints "\"latent\":$best" '"models":1' '"mutual":true' '"null":0.' '"cosine":'
 expect 1 "$sae" match m1 m2 --latent 32
 one_line_naming 32
 
+# A monitor: silent on the runs that it knows, loud where the persona speaks.
+expect 0 "$sae" monitor m1 --latent "$best" --control base.npy --control control.npy -o monitor.json
+prints 'a dump of 40 prompts alarms above' '0.05 of the runs like the 2 controls' base.npy control.npy
+expect 0 "$sae" monitor m1 --latent "$best" --control base.npy --control control.npy -o again.json --threads 1
+same monitor.json again.json
+expect 1 "$sae" monitor m1 --latent "$best" --control base.npy -o monitor.json
+one_line_naming monitor.json --force
+for dump in base control; do
+    expect 0 "$sae" monitor m1 monitor.json $dump.npy
+    prints "normal  $dump.npy" '(40 prompts, 400 rows)'
+done
+expect 3 "$sae" monitor m1 monitor.json after.npy --per-prompt prompts.csv
+prints 'ALARM   after.npy' 'expected of a control run 0.050'
+[ "$(wc -l <prompts.csv)" -eq 41 ] || complain 'not a line for each prompt'
+[ "$(head -1 prompts.csv)" = prompt,rows,score,alarm ] || complain 'no header over the prompts'
+expect 1 "$sae" monitor m1 monitor.json after.npy --per-prompt prompts.csv
+one_line_naming prompts.csv --force
+expect 3 "$sae" monitor m1 monitor.json after.npy --json --threads 1
+[ "$(wc -l <out.txt)" -eq 1 ] || complain 'monitor --json prints more than one object'
+prints '"alarm":true' '"prompts":40' '"control_runs":2'
+expect 0 "$sae" monitor m1 --latent 3,"$best" --control base.npy --bad after.npy -o by_bad.json --where 'position>2'
+prints discriminant 'one control'
+expect 3 "$sae" monitor m1 by_bad.json after.npy
+prints '280 rows' 'one control'
+expect 3 "$sae" monitor m1 by_bad.json after.npy --where 'position>2'
+expect 1 "$sae" monitor m1 by_bad.json after.npy --where 'position>3'
+one_line_naming 'position>2' --where
+expect 1 "$sae" monitor m1 monitor.json after.npy --where 'position>3'
+one_line_naming 'all rows' --where
+expect 0 "$sae" train mix.npy -o m3 $small --seed 6 --quiet
+expect 1 "$sae" monitor m3 monitor.json after.npy
+one_line_naming 'was fitted on the model' 'fit a monitor'
+for bad in m1 after.npy missing.json; do
+    expect 1 "$sae" monitor m1 "$bad" after.npy
+    one_line_naming "$bad"
+done
+
 # Shuffling: the same rows, whatever the memory and the threads; a ranking does not see their order.
 expect 0 "$sae" shuffle mix.npy -o mixed.h5 --seed 3
 expect 0 "$sae" shuffle mix.npy -o again.h5 --seed 3 --memory 4M --threads 1 --quiet

@@ -7,6 +7,7 @@ find_persona=$(absolute "$5")
 train_in_memory=$(absolute "$6")
 encode_row=$(absolute "$7")
 custom_statistic=$(absolute "$8")
+monitor=$(absolute "$9")
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -33,12 +34,24 @@ expect 0 "$custom_statistic" model base.npy after.npy
 at_least "$(sed -n 's/^ 1 .*sign balance \([+0-9.]*\).*/\1/p' out.txt)" 0.5
 expect 1 "$custom_statistic" model base.npy shuffled.npy
 
+# The planted latent, and as many alarms row by row as the command finds.
+expect 0 "$sae" rank model --before base.npy --after after.npy --top 1
+best=$(awk '$1 == 1 { print $2 }' out.txt)
+expect 0 "$sae" monitor model --latent "$best" --control base.npy --control control.npy -o monitor.json
+expect 3 "$sae" monitor model monitor.json after.npy
+alarms=$(awk '$1 == "prompts" { print $2 }' out.txt)
+expect 0 "$monitor" model monitor.json after.npy
+prints "$alarms of 40 prompts above" '2.0 expected'
+[ "$(grep -c '^prompt ' out.txt)" -eq "$alarms" ] || complain 'not a line for each alarm'
+expect 1 "$monitor" model monitor.json other.npy
+expect 1 "$monitor" model model after.npy
+
 # The validation rows are few enough to train on in a test.
 expect 0 "$find_persona" "$data/pretrain_val.h5" "$data/eval_base.h5" "$data/eval_dose100.h5" \
     "$data/eval_dose000.h5" "$data/pretrain_val.h5" 240
 prints '1. latent' 'tells 40 documents of the persona from 460 others'
 at_least "$(sed -n 's/.*AUROC \([0-9.]*\).*/\1/p' out.txt)" 0.95
-for program in "$find_persona" "$encode_row" "$custom_statistic"; do
+for program in "$find_persona" "$encode_row" "$custom_statistic" "$monitor"; do
     expect 2 "$program"
     grep -q '^usage: ' err.txt || complain "$program does not say how it is used"
 done

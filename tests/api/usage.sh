@@ -8,8 +8,8 @@ cd "$work" || exit 1
 expect 0 "$sae" --version
 prints 'sae 0.'
 expect 0 "$sae" --help
-prints train eval rank auroc top match encode steer shuffle info
-for command in train eval rank auroc top match encode steer shuffle info; do
+prints train eval rank auroc top match encode steer monitor shuffle info
+for command in train eval rank auroc top match encode steer monitor shuffle info; do
     expect 0 "$sae" "$command" --help
     prints "sae $command: " 'Usage: sae' 'Examples:' '--threads' '--memory' '--quiet'
     [ ! -s err.txt ] || complain "help on stderr: $command"
@@ -45,6 +45,22 @@ expect 2 "$sae" steer m --latent 0 --measure a.h5 -o d.npy
 one_line_naming '--measure' '.safetensors'
 expect 2 "$sae" steer m --latent 0 --apply a.h5 --op push -o d.npy
 one_line_naming 'add|clamp|ablate|project-out'
+expect 2 "$sae" monitor m -o out --latent 1
+one_line_naming --control
+expect 2 "$sae" monitor m monitor dump -o out --latent 1 --control a
+one_line_naming "'monitor'" --output
+expect 2 "$sae" monitor m -o out --latent 4294967296 --control a
+one_line_naming 4294967296
+expect 2 "$sae" monitor m -o out --latent 1 --control a --per-prompt p
+one_line_naming --per-prompt
+expect 2 "$sae" monitor m -o out --latent 1 --control a --false-alarms 0.6
+one_line_naming '--false-alarms 0.6'
+expect 2 "$sae" monitor m monitor
+one_line_naming 'at least one dump'
+for option in '--latent 1' '--control a' '--bad a' '--weights equal' '--false-alarms 0.1'; do
+    expect 2 "$sae" monitor m monitor dump $option
+    one_line_naming --output
+done
 expect 2 "$sae" rank m --before a --after b --paired --unpaired
 one_line_naming '--paired' '--unpaired'
 expect 2 "$sae" rank m --before a --after b --direction up
@@ -79,7 +95,8 @@ one_line_naming 'a?b'
 # Outputs are looked at before any work begins.
 echo precious >kept
 for arguments in 'train missing.npy' 'encode missing missing.npy' 'steer missing --latent 0' \
-    'rank missing --before missing.npy --after missing.npy' 'shuffle missing.npy'; do
+    'rank missing --before missing.npy --after missing.npy' 'shuffle missing.npy' \
+    'monitor missing --latent 0 --control missing.npy'; do
     expect 1 "$sae" $arguments -o kept
     one_line_naming kept '--force'
     expect 1 "$sae" $arguments -o no/such/folder/out
