@@ -108,8 +108,8 @@ static void release(description *d)
 }
 
 sae_status sae_model_describe(sae_auroc_result *out, const sae_model *model, const sae_dump *dump,
-                        const sae_label *labels, size_t n_labels, const uint32_t *latents, size_t n_latents,
-                        sae_progress_fn progress, void *user, sae_error *err)
+                              const sae_label *labels, size_t n_labels, const uint32_t *latents,
+                              size_t n_latents, sae_progress_fn progress, void *user, sae_error *err)
 {
     if (n_labels == 0 || n_latents == 0)
         return saei_fail(err, SAE_E_ARGUMENT, "%zu labels and %zu latents: one of each at least", n_labels,

@@ -188,12 +188,47 @@ START_TEST(every_kind_of_change_has_its_name)
 }
 END_TEST
 
+/* The kind of a latent that on two prompts has the given mean activations and firing fractions. */
+static sae_change kind(const double mean_before[2], double freq_before, const double mean_after[2],
+                       double freq_after)
+{
+    const double id[2] = {0, 1}, one[2] = {1, 1};
+    saei_profile *side[2];
+    for (int s = 0; s < 2; s++) {
+        const double *mean = s == 0 ? mean_before : mean_after;
+        double freq = s == 0 ? freq_before : freq_after;
+        saei_firing firings[2] = {{0, 0, mean[0], freq}, {0, 1, mean[1], freq}};
+        ck_assert_int_eq(saei_profile_new(&side[s], context, firings, 2, id, one, 2, 1, NULL), SAE_OK);
+    }
+    sae_decomposition part;
+    ck_assert_int_eq(saei_decompose(&part, side[0], side[1], true, NULL), SAE_OK);
+    saei_profile_free(side[1]);
+    saei_profile_free(side[0]);
+    return part.change;
+}
+
+/* Differences 1 and x have mean (1 + x)/2 and se (1 - x)/2: 1.9 se for x = 0.9/2.9, 2.1 se for 1.1/3.1. */
+START_TEST(kinds_begin_where_they_are_said_to)
+{
+    const double low[2] = {1, 1}, nearly[2] = {2, 1 + 0.9 / 2.9}, enough[2] = {2, 1 + 1.1 / 3.1};
+    ck_assert_int_eq((int)kind(low, 0.5, nearly, 0.5), SAE_UNCHANGED);
+    ck_assert_int_eq((int)kind(low, 0.5, enough, 0.5), SAE_AMPLIFIED);
+    ck_assert_int_eq((int)kind(low, 0.0009, enough, 0.0089), SAE_MORE_OFTEN);
+    ck_assert_int_eq((int)kind(low, 0.0009, enough, 0.0091), SAE_NEWLY_FIRING);
+    ck_assert_int_eq((int)kind(low, 0.0011, enough, 0.5), SAE_MORE_OFTEN);
+    /* Hardly fires any more, and yet its mean rises. */
+    ck_assert_int_eq((int)kind(low, 0.5, enough, 0.0005), SAE_AMPLIFIED);
+    ck_assert_int_eq((int)kind(enough, 0.0091, low, 0.0009), SAE_FELL_SILENT);
+}
+END_TEST
+
 static void check_weighted(const condition *c)
 {
     for (size_t j = 0; j < D; j++) {
         const saei_profile *p = c->weighted;
         double mean = 0, freq = 0;
         for (uint64_t i = p->ptr[j]; i < p->ptr[j + 1]; i++) {
+            ck_assert(p->activation[i] > 0 && p->frequency[i] > 0 && p->frequency[i] <= 1);
             mean += p->activation[i] / (double)p->n_prompts;
             freq += p->frequency[i] / (double)p->n_prompts;
         }
@@ -507,6 +542,7 @@ int main(void)
     tcase_add_checked_fixture(sides, setup_conditions, teardown_conditions);
     tcase_add_test(sides, decomposition_is_that_of_numpy);
     tcase_add_test(sides, every_kind_of_change_has_its_name);
+    tcase_add_test(sides, kinds_begin_where_they_are_said_to);
     tcase_add_test(sides, row_weights_enter_the_profile);
     tcase_add_test(sides, mean_residual_weighs_prompts_alike);
     tcase_add_test(sides, strata_are_those_of_numpy);
