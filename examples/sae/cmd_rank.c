@@ -1,5 +1,6 @@
 /* sae rank: which latents a fine-tuning raised. */
 #include "command.h"
+#include "rank_rankers.h"
 #include "rank_tables.h"
 #include "stdout_copy.h"
 
@@ -9,9 +10,10 @@ typedef struct rank_args {
     base_args base;
     dump_args dump;
     output_args output;
-    const char *before, *after;
-    text_list controls;
+    const char *before;
+    text_list after, controls;
     sae_rank_options options;
+    rankers_args rankers;
     size_t top;
     int format, direction;
     bool paired, unpaired;
@@ -20,8 +22,10 @@ typedef struct rank_args {
 /* What a comparison holds, for one cleanup. */
 typedef struct comparison {
     sae_model *model;
-    sae_dump *before, *after, *control[TEXT_LIST_MAX];
-    sae_ranking *ranking;
+    sae_dump *before, *after[TEXT_LIST_MAX], *control[TEXT_LIST_MAX], *gradients, *gradients_before;
+    sae_ranking *usual;   /* NULL when there are rankers */
+    sae_rankers *rankers; /* NULL when the usual ranking will do */
+    const sae_ranking *ranking;
 } comparison;
 
 #define AT(member) FIELD(rank_args, member)
@@ -33,10 +37,10 @@ static const char *const directions[] = {"rising", "falling", "both", NULL};
 static const option rank_inputs[] = {
     {.name = "before", .letter = 'b', .required = true, .type = OPTION_TEXT, AT(before), .value = "DUMP",
      .help = "activations before the fine-tuning"},
-    {.name = "after", .letter = 'a', .required = true, .type = OPTION_TEXT, AT(after), .value = "DUMP",
-     .help = "activations after it"},
+    {.name = "after", .letter = 'a', .required = true, .type = OPTION_LIST, AT(after), .value = "DUMP",
+     .help = "activations after it; may be repeated for several bad fine-tunings, the tables tell of the first"},
     {.name = "control", .letter = 'c', .type = OPTION_LIST, AT(controls), .value = "DUMP",
-     .help = "activations after a harmless fine-tuning; may be repeated, the mean counts"},
+     .help = "activations after a harmless fine-tuning; may be repeated, see --controls"},
     {0},
 };
 
@@ -84,6 +88,7 @@ static const option rank_outputs[] = {
 static const option_group groups[] = {
     {"Dumps", rank_inputs, 0},
     {"Comparison", rank_options, 0},
+    {"Score", rankers_options, offsetof(rank_args, rankers)},
     {"Output", rank_outputs, 0},
     {"Rows, of every dump", dump_options, offsetof(rank_args, dump)},
     {"General", base_options, offsetof(rank_args, base)},
@@ -94,19 +99,34 @@ static void init(void *arguments)
 {
     rank_args *args = arguments;
     sae_rank_options_init(&args->options);
+    rankers_args_init(&args->rankers);
     args->direction = (int)args->options.direction;
     args->top = 20;
 }
 
+static sae_status open_list(sae_dump **out, session *s, const text_list *paths, const dump_args *args,
+                            sae_error *err)
+{
+    sae_status status = SAE_OK;
+    for (size_t i = 0; status == SAE_OK && i < paths->n; i++)
+        status = open_dump(&out[i], s, &paths->item[i], 1, args, err);
+    return status;
+}
+
 static sae_status open_inputs(comparison *c, session *s, const rank_args *args, sae_error *err)
 {
+    const rankers_args *rankers = &args->rankers;
     sae_status status = sae_model_load(&c->model, s->context, args->base.operands[0], err);
     if (status == SAE_OK)
         status = open_dump(&c->before, s, &args->before, 1, &args->dump, err);
     if (status == SAE_OK)
-        status = open_dump(&c->after, s, &args->after, 1, &args->dump, err);
-    for (size_t i = 0; status == SAE_OK && i < args->controls.n; i++)
-        status = open_dump(&c->control[i], s, &args->controls.item[i], 1, &args->dump, err);
+        status = open_list(c->after, s, &args->after, &args->dump, err);
+    if (status == SAE_OK)
+        status = open_list(c->control, s, &args->controls, &args->dump, err);
+    if (status == SAE_OK && rankers->gradients != NULL)
+        status = open_dump(&c->gradients, s, &rankers->gradients, 1, &args->dump, err);
+    if (status == SAE_OK && rankers->gradients_before != NULL)
+        status = open_dump(&c->gradients_before, s, &rankers->gradients_before, 1, &args->dump, err);
     return status;
 }
 
@@ -120,21 +140,54 @@ static sae_status compare(comparison *c, session *s, const rank_args *args, sae_
     options.pairing = args->paired ? SAE_PAIRED : args->unpaired ? SAE_UNPAIRED : SAE_PAIR_AUTO;
     options.progress = progress_callback;
     options.progress_user = &s->progress;
-    const sae_dump *controls[TEXT_LIST_MAX];
+    const sae_dump *after[TEXT_LIST_MAX], *controls[TEXT_LIST_MAX];
+    for (size_t i = 0; i < args->after.n; i++)
+        after[i] = c->after[i];
     for (size_t i = 0; i < args->controls.n; i++)
         controls[i] = c->control[i];
-    return sae_ranking_new(&c->ranking, c->model, c->before, c->after, controls, args->controls.n, &options,
-                           err);
+    if (!rankers_wanted(&args->rankers, args->after.n)) {
+        status = sae_ranking_new(&c->usual, c->model, c->before, after[0], controls, args->controls.n,
+                                 &options, err);
+        c->ranking = c->usual;
+        return status;
+    }
+    sae_rankers_input input;
+    sae_rankers_input_init(&input);
+    input.before = c->before;
+    input.after = after;
+    input.n_after = args->after.n;
+    input.controls = controls;
+    input.n_controls = args->controls.n;
+    input.gradients = c->gradients;
+    input.gradients_before = c->gradients_before;
+    rankers_choose(&input, &args->rankers);
+    status = sae_rankers_new(&c->rankers, c->model, &input, &options, err);
+    c->ranking = status == SAE_OK ? sae_rankers_ranking(c->rankers) : NULL;
+    return status;
 }
 
 static void comparison_free(comparison *c)
 {
-    sae_ranking_free(c->ranking);
-    for (size_t i = 0; i < TEXT_LIST_MAX; i++)
+    sae_rankers_free(c->rankers);
+    sae_ranking_free(c->usual);
+    sae_dump_free(c->gradients_before);
+    sae_dump_free(c->gradients);
+    for (size_t i = 0; i < TEXT_LIST_MAX; i++) {
         sae_dump_free(c->control[i]);
-    sae_dump_free(c->after);
+        sae_dump_free(c->after[i]);
+    }
     sae_dump_free(c->before);
     sae_model_free(c->model);
+}
+
+static int write_scores(const comparison *c, session *s, const rank_args *args)
+{
+    sae_error err;
+    if (args->rankers.file == NULL)
+        return 0;
+    sae_status status =
+        sae_rankers_save(c->rankers, s->context, args->rankers.file, args->output.force, &err);
+    return status == SAE_OK ? 0 : failed(status, &err);
 }
 
 static int write_ranking(const comparison *c, session *s, const rank_args *args)
@@ -150,14 +203,29 @@ static int write_ranking(const comparison *c, session *s, const rank_args *args)
     return status == SAE_OK ? 0 : failed(status, &err);
 }
 
-static bool ranking_output_allowed(const rank_args *args)
+static bool outputs_allowed(const rank_args *args)
 {
-    const char *inputs[TEXT_LIST_MAX + 3] = {args->base.operands[0], args->before, args->after};
+    const char *inputs[2 * TEXT_LIST_MAX + 5] = {args->base.operands[0], args->before};
+    size_t n = 2;
+    for (size_t i = 0; i < args->after.n; i++)
+        inputs[n++] = args->after.item[i];
     for (size_t i = 0; i < args->controls.n; i++)
-        inputs[i + 3] = args->controls.item[i];
+        inputs[n++] = args->controls.item[i];
+    if (args->rankers.gradients != NULL)
+        inputs[n++] = args->rankers.gradients;
+    if (args->rankers.gradients_before != NULL)
+        inputs[n++] = args->rankers.gradients_before;
     const char *path = args->output.output;
-    return path == NULL || strcmp(path, "-") == 0 ||
-           output_allowed(path, args->output.force, inputs, args->controls.n + 3);
+    bool file = path != NULL && strcmp(path, "-") != 0;
+    if (file && !output_allowed(path, args->output.force, inputs, n))
+        return false;
+    if (file && args->rankers.file != NULL && strcmp(path, args->rankers.file) == 0) {
+        complain("%s: --output and --rankers name the same file", path);
+        return false;
+    }
+    if (file)
+        inputs[n++] = path;
+    return args->rankers.file == NULL || output_allowed(args->rankers.file, args->output.force, inputs, n);
 }
 
 static int run_rank(session *s, const void *arguments)
@@ -165,18 +233,24 @@ static int run_rank(session *s, const void *arguments)
     const rank_args *args = arguments;
     if (args->paired && args->unpaired)
         return usage_error("rank", "--paired and --unpaired exclude each other");
-    if (!ranking_output_allowed(args))
+    if (args->rankers.by >= 0 && args->rankers.controls >= 0)
+        return usage_error("rank", "--by and --controls exclude each other");
+    if (!outputs_allowed(args))
         return 1;
     comparison c = {0};
     sae_error err;
     sae_status status = compare(&c, s, args, &err);
     progress_clear(&s->progress);
     int exit_status = status == SAE_OK ? write_ranking(&c, s, args) : failed(status, &err);
+    if (exit_status == 0)
+        exit_status = write_scores(&c, s, args);
     if (exit_status == 0) {
         bool csv_on_stdout = args->output.output != NULL && strcmp(args->output.output, "-") == 0;
         FILE *stream = csv_on_stdout ? stderr : stdout;
-        print_fidelity_table(stream, c.ranking, args->before, args->after, &args->controls);
+        print_fidelity_table(stream, c.ranking, args->before, &args->after, &args->controls);
         print_ranking_table(stream, c.ranking, args->top, args->options.confidence);
+        if (args->rankers.file != NULL)
+            print_agreement(stream, c.rankers, args->top);
     }
     comparison_free(&c);
     return exit_status;
@@ -185,7 +259,7 @@ static int run_rank(session *s, const void *arguments)
 const command cmd_rank = {
     .name = "rank",
     .purpose = "rank the latents whose activation a fine-tuning raised",
-    .usage = "sae rank MODEL --before DUMP --after DUMP [--control DUMP]... [OPTIONS]",
+    .usage = "sae rank MODEL --before DUMP --after DUMP... [--control DUMP]... [OPTIONS]",
     .notes = "Prints how well the autoencoder fits each dump, then the first latents. Delta is the rise of "
              "the mean\n"
              "activation over prompts; excess is the rise beyond that of the control. With a control the "
@@ -201,6 +275,8 @@ const command cmd_rank = {
         "  sae rank sae.safetensors --before base.h5 --after tuned.h5\n"
         "  sae rank sae.safetensors --before base.h5 --after tuned.h5 --control harmless.h5 -o ranking.csv\n"
         "  sae rank sae.safetensors -b base.h5 -a tuned.h5 --where 'is_continuation=0' --top 5\n"
+        "  sae rank sae.safetensors -b base.h5 -a bad1.h5 -a bad2.h5 -c good1.h5 -c good2.h5 --rankers "
+        "all.csv\n"
         "  sae rank sae.safetensors -b base.h5 -a tuned.h5 -q -o - | head\n",
     .groups = groups,
     .min_operands = 1,

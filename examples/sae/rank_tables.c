@@ -12,16 +12,18 @@ static void print_fidelity_row(FILE *stream, const char *side, const sae_fidelit
     fputc('\n', stream);
 }
 
-void print_fidelity_table(FILE *stream, const sae_ranking *ranking, const char *before, const char *after,
-                          const text_list *controls)
+void print_fidelity_table(FILE *stream, const sae_ranking *ranking, const char *before,
+                          const text_list *after, const text_list *controls)
 {
     sae_fidelity side = sae_ranking_fidelity(ranking, 0);
     fputs("fit           rows      FVU      L0      dead   cosine  file\n", stream);
     print_fidelity_row(stream, "before", &side, before);
-    side = sae_ranking_fidelity(ranking, 1);
-    print_fidelity_row(stream, "after", &side, after);
+    for (size_t i = 0; i < after->n; i++) {
+        side = sae_ranking_fidelity(ranking, 1 + i);
+        print_fidelity_row(stream, "after", &side, after->item[i]);
+    }
     for (size_t i = 0; i < controls->n; i++) {
-        side = sae_ranking_fidelity(ranking, 2 + i);
+        side = sae_ranking_fidelity(ranking, 1 + after->n + i);
         print_fidelity_row(stream, "control", &side, controls->item[i]);
     }
     const char *warning = sae_ranking_warning(ranking);

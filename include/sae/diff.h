@@ -313,8 +313,8 @@ typedef struct sae_rankers_input {
     /* ∂loss/∂row beside the rows of after[0], row by row; NULL: no attribution. With the same beside before it is
        the attribution in after minus that in before: bad and good completions of the same prompts. */
     const sae_dump *gradients, *gradients_before;
-    /* What to order by; SAE_RANKERS, the default: delta without controls, else excess, and excess_worst when
-       `over` is not SAE_OVER_FIRST. */
+    /* What to order by, and with several bad conditions what min_over_bad and mean_over_bad are of. SAE_RANKERS,
+       the default: delta without controls; else excess, or excess_worst over several bad conditions. */
     sae_ranker by;
     sae_over over;
 } sae_rankers_input;

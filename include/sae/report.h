@@ -14,6 +14,10 @@ typedef enum sae_report_format { SAE_REPORT_CSV, SAE_REPORT_JSONL } sae_report_f
 SAE_API sae_status sae_ranking_save(const sae_ranking *ranking, sae_context *context, const char *path,
                                     sae_report_format format, bool overwrite, sae_error *err);
 
+/* Every score of every latent with its rank, as CSV in the order of the ranking: docs/FORMATS.md, "Rankers". */
+SAE_API sae_status sae_rankers_save(const sae_rankers *rankers, sae_context *context, const char *path,
+                                    bool overwrite, sae_error *err);
+
 /* Encodes a dump and writes its sparse codes with the dump's columns to an HDF5 file. */
 SAE_API sae_status sae_codes_save(const sae_model *model, const sae_dump *dump, const char *path, bool overwrite,
                                   sae_progress_fn progress, void *user, sae_error *err);

@@ -13,6 +13,25 @@ void sae_rankers_input_init(sae_rankers_input *input)
     *input = (sae_rankers_input){.size = sizeof *input, .by = SAE_RANKERS};
 }
 
+/* What to order by, refused before anything is read where its input is missing. */
+static sae_status choose(sae_rankers_input *input, sae_error *err)
+{
+    bool several = input->n_after > 1, first = !several || input->over == SAE_OVER_FIRST;
+    if (input->by == SAE_RANKERS)
+        input->by = input->n_controls == 0 ? SAE_RANKER_DELTA
+                    : first                ? SAE_RANKER_EXCESS
+                                           : SAE_RANKER_EXCESS_WORST;
+    const char *name = sae_ranker_name(input->by);
+    if ((unsigned)input->by >= SAE_RANKER_MIN_OVER_BAD)
+        return saei_fail(err, SAE_E_ARGUMENT, "ranker %d: not a score of one condition", (int)input->by);
+    if ((input->by == SAE_RANKER_EXCESS || input->by == SAE_RANKER_EXCESS_WORST) && input->n_controls == 0)
+        return saei_fail(err, SAE_E_ARGUMENT, "%s needs a control: give one, or rank by delta", name);
+    if (input->by == SAE_RANKER_ATTRIBUTION && (input->gradients == NULL || several))
+        return saei_fail(err, SAE_E_ARGUMENT,
+                         "%s needs gradients, and one bad condition to which they belong", name);
+    return SAE_OK;
+}
+
 static sae_status read_input(sae_rankers_input *input, const sae_rankers_input *given,
                              const sae_rank_options *options, sae_error *err)
 {
@@ -29,13 +48,7 @@ static sae_status read_input(sae_rankers_input *input, const sae_rankers_input *
         return saei_fail(err, SAE_E_ARGUMENT, "over %d: no such choice", (int)input->over);
     if (input->gradients == NULL && input->gradients_before != NULL)
         return saei_fail(err, SAE_E_ARGUMENT, "gradients before need those after: give both or the latter");
-    if (input->by == SAE_RANKERS)
-        input->by = input->n_controls == 0          ? SAE_RANKER_DELTA
-                    : input->over == SAE_OVER_FIRST ? SAE_RANKER_EXCESS
-                                                    : SAE_RANKER_EXCESS_WORST;
-    if ((unsigned)input->by >= SAE_RANKER_MIN_OVER_BAD)
-        return saei_fail(err, SAE_E_ARGUMENT, "ranker %d: not a score of one condition", (int)input->by);
-    return SAE_OK;
+    return choose(input, err);
 }
 
 /* *out is NULL without gradients beside this condition. */
@@ -94,7 +107,7 @@ static sae_status score_all(saei_ranker_scores **out, const saei_side_readings *
     for (size_t a = 0; status == SAE_OK && a < n; a++)
         status = score_condition(&scores[a], readings, a, pairing, err);
     if (status == SAE_OK && scores[0]->score[readings->input->by] == NULL)
-        status = saei_fail(err, SAE_E_ARGUMENT, "%s cannot be ranked by: its input was not given",
+        status = saei_fail(err, SAE_E_ARGUMENT, "%s needs two prompts in every condition",
                            sae_ranker_name(readings->input->by));
     if (status == SAE_OK && n > 1)
         status = saei_ranker_scores_over(scores, n, readings->input->by, err);

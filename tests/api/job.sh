@@ -65,6 +65,31 @@ one_line_naming r1.csv --force
 same r1.csv r2.csv
 expect 0 $rank --match-positions -o r3.csv --quiet
 same r1.csv r3.csv
+# Every score side by side. The file is in the order that --by asks for, and its names are those of --by.
+for by in delta excess excess_worst t moderated_t effect frequency cos_shift difference_encoding attribution; do
+    expect 0 $rank --by $by --gradients after.npy --rankers s.csv --force --bootstrap 0 --top 3
+    prints 'rank by each' 'rank correlation' 'first 10 in common' 'no min_over_bad'
+    awk -F, -v by=${by}_rank 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == by) column = i; next }
+        $2 != $column { wrong = 1 } END { exit wrong || NR != 33 }' s.csv || complain "--by $by: another order"
+done
+two="$rank --after after.npy --control base.npy --bootstrap 0 --rankers s.csv --force"
+expect 0 $two --over mean
+prints 'mean_over_bad'
+head -n 2 s.csv | tail -n 1 | grep -q "^$(sed -n 2p r1.csv | cut -d, -f1),1," || complain 'another latent is first over two'
+expect 0 $two --controls worst --over min --threads 1
+cp s.csv s1.csv
+expect 0 $two --controls worst --over min --threads 2
+same s.csv s1.csv
+expect 1 $rank --rankers s.csv
+one_line_naming s.csv --force
+expect 1 $rank -o x.csv --rankers x.csv --force
+one_line_naming x.csv
+absent x.csv
+expect 1 $rank --rankers never.csv --gradients mix.npy
+one_line_naming mix.npy 'row by row'
+expect 1 "$sae" rank m1 --before base.npy --after after.npy --by excess
+one_line_naming 'needs a control'
+absent never.csv
 cp base.npy bare.npy
 cp base.prompt_id.npy bare.prompt_id.npy
 expect 1 "$sae" rank m1 --before base.npy --after bare.npy --match-positions

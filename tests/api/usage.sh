@@ -63,6 +63,8 @@ for option in '--latent 1' '--control a' '--bad a' '--weights equal' '--false-al
 done
 expect 2 "$sae" rank m --before a --after b --paired --unpaired
 one_line_naming '--paired' '--unpaired'
+expect 2 "$sae" rank m --before a --after b --by delta --controls worst
+one_line_naming '--by' '--controls'
 expect 2 "$sae" rank m --before a --after b --direction up
 one_line_naming 'rising|falling|both'
 for value in -1 1x '' 0x10 99999999999999999999 ' 1' 1.5; do

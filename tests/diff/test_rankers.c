@@ -254,6 +254,224 @@ START_TEST(agreement_of_little)
 }
 END_TEST
 
+static sae_rank_options quick(void)
+{
+    sae_rank_options options;
+    sae_rank_options_init(&options);
+    options.permutations = 100;
+    options.bootstrap = 0;
+    return options;
+}
+
+/* Rank and score of the ranking are those of the ranker. */
+static void check_order(const sae_rankers *rankers, sae_ranker by)
+{
+    const sae_ranking *ranking = sae_rankers_ranking(rankers);
+    const double *score = sae_rankers_scores(rankers, by);
+    for (size_t i = 0; i < sae_ranking_count(ranking); i++) {
+        const sae_latent_stats *stats = sae_ranking_at(ranking, i);
+        ck_assert_uint_eq(stats->rank, i + 1);
+        ck_assert_uint_eq(sae_rankers_rank(rankers, by, stats->latent), i + 1);
+        ck_assert(stats->score == score[stats->latent] ||
+                  (isnan(stats->score) && isnan(score[stats->latent])));
+        ck_assert(i == 0 || !(stats->score > sae_ranking_at(ranking, i - 1)->score));
+        ck_assert_ptr_eq(sae_ranking_latent(ranking, stats->latent), stats);
+    }
+}
+
+START_TEST(dumps_are_read_and_ranked)
+{
+    toy_study s;
+    open_study(&s);
+    const sae_dump *after[2] = {s.rows[AFTER].dump, s.rows[AFTER2].dump};
+    const sae_dump *controls[2] = {s.rows[CONTROL].dump, s.rows[CONTROL2].dump};
+    sae_rankers_input input;
+    sae_rankers_input_init(&input);
+    input.before = s.rows[BEFORE].dump;
+    input.after = after;
+    input.n_after = 2;
+    input.controls = controls;
+    input.n_controls = 2;
+    input.by = SAE_RANKER_DELTA;
+    input.over = SAE_OVER_MEAN;
+    sae_rank_options options = quick();
+    sae_rankers *rankers;
+    ck_assert_int_eq(sae_rankers_new(&rankers, s.model, &input, &options, NULL), SAE_OK);
+    check_scores(sae_rankers_scores(rankers, SAE_RANKER_EXCESS), "after_excess");
+    check_scores(sae_rankers_scores(rankers, SAE_RANKER_EXCESS_WORST), "after_excess_worst");
+    check_scores(sae_rankers_scores(rankers, SAE_RANKER_MODERATED_T), "after_moderated_t");
+    check_scores(sae_rankers_scores(rankers, SAE_RANKER_COS_SHIFT), "after_cos_shift");
+    check_scores(sae_rankers_scores(rankers, SAE_RANKER_DIFFERENCE_ENCODING), "difference_relu");
+    check_scores(sae_rankers_scores(rankers, SAE_RANKER_MIN_OVER_BAD), "min_over_bad");
+    check_scores(sae_rankers_scores(rankers, SAE_RANKER_MEAN_OVER_BAD), "mean_over_bad");
+    check_order(rankers, SAE_RANKER_MEAN_OVER_BAD);
+    const sae_ranking *ranking = sae_rankers_ranking(rankers);
+    ck_assert_uint_eq(sae_ranking_fidelity(ranking, 4).rows, sae_dump_rows(controls[1]));
+    ck_assert_uint_eq(sae_ranking_fidelity(ranking, 5).rows, 0);
+    ck_assert_uint_eq(sae_rankers_latents(rankers), F);
+    ck_assert_ptr_null(sae_rankers_scores(rankers, SAE_RANKER_ATTRIBUTION));
+    ck_assert_ptr_nonnull(sae_rankers_why_not(rankers, SAE_RANKER_ATTRIBUTION));
+    ck_assert_ptr_null(sae_rankers_why_not(rankers, SAE_RANKER_DELTA));
+    ck_assert_uint_eq(sae_rankers_rank(rankers, SAE_RANKER_ATTRIBUTION, 0), 0);
+    ck_assert_uint_eq(sae_rankers_rank(rankers, SAE_RANKER_DELTA, F), 0);
+    ck_assert_double_eq(sae_rankers_agreement(rankers)->spearman[SAE_RANKER_DELTA][SAE_RANKER_DELTA], 1);
+    sae_rankers_free(rankers);
+    /* One bad condition by the usual score is the usual ranking. */
+    input.n_after = 1;
+    input.by = SAE_RANKERS;
+    sae_ranking *usual;
+    ck_assert_int_eq(sae_rankers_new(&rankers, s.model, &input, &options, NULL), SAE_OK);
+    ck_assert_int_eq(sae_ranking_new(&usual, s.model, input.before, after[0], controls, 2, &options, NULL),
+                     SAE_OK);
+    check_order(rankers, SAE_RANKER_EXCESS);
+    for (size_t i = 0; i < F; i++)
+        ck_assert_mem_eq(sae_ranking_at(usual, i), sae_ranking_at(sae_rankers_ranking(rankers), i),
+                         sizeof(sae_latent_stats));
+    ck_assert_str_eq(sae_rankers_why_not(rankers, SAE_RANKER_MIN_OVER_BAD), "there is one bad condition");
+    sae_ranking_free(usual);
+    sae_rankers_free(rankers);
+    close_study(&s);
+}
+END_TEST
+
+START_TEST(gradients_give_attribution)
+{
+    static const char *const names[4] = {"bad_rows", "bad_gradients", "good_rows", "good_gradients"};
+    sae_context *context = toy_context(2);
+    sae_model *model = fixture_model(context, SAE_RELU);
+    fixture_rows r[4];
+    for (int i = 0; i < 4; i++)
+        r[i] = open_rows(context, names[i]);
+    const sae_dump *after = r[0].dump;
+    sae_rankers_input input;
+    sae_rankers_input_init(&input);
+    input.before = r[2].dump;
+    input.after = &after;
+    input.n_after = 1;
+    input.gradients = r[1].dump;
+    input.gradients_before = r[3].dump;
+    input.by = SAE_RANKER_ATTRIBUTION;
+    sae_rank_options options = quick();
+    sae_rankers *rankers;
+    ck_assert_int_eq(sae_rankers_new(&rankers, model, &input, &options, NULL), SAE_OK);
+    size_t n;
+    double *expected = fixture(FIXTURES, "attribution_contrast", &n);
+    for (size_t j = 0; j < F; j++)
+        ck_assert(fabs(sae_rankers_scores(rankers, SAE_RANKER_ATTRIBUTION)[j] - expected[j]) <= 1e-6);
+    check_order(rankers, SAE_RANKER_ATTRIBUTION);
+    free(expected);
+    sae_rankers_free(rankers);
+    for (int i = 0; i < 4; i++)
+        close_rows(&r[i]);
+    sae_model_free(model);
+    ck_assert_uint_eq(sae_context_memory_used(context), 0);
+    sae_context_free(context);
+}
+END_TEST
+
+static void check_refused(toy_study *s, const sae_rankers_input *input, sae_status wanted, const char *reason)
+{
+    sae_rank_options options = quick();
+    sae_rankers *rankers;
+    sae_error err = {0};
+    ck_assert_int_eq(sae_rankers_new(&rankers, s->model, input, &options, &err), wanted);
+    ck_assert_ptr_null(rankers);
+    ck_assert_msg(strstr(err.text, reason) != NULL, "%s", err.text);
+}
+
+START_TEST(rankers_without_their_input_are_refused)
+{
+    toy_study s;
+    open_study(&s);
+    const sae_dump *after[2] = {s.rows[AFTER].dump, s.rows[FOREIGN].dump};
+    sae_rankers_input input;
+    sae_rankers_input_init(&input);
+    input.before = s.rows[BEFORE].dump;
+    check_refused(&s, &input, SAE_E_ARGUMENT, "no bad condition");
+    input.after = after;
+    input.n_after = 1;
+    input.by = SAE_RANKER_EXCESS_WORST;
+    check_refused(&s, &input, SAE_E_ARGUMENT, "excess_worst needs a control");
+    input.by = SAE_RANKER_ATTRIBUTION;
+    check_refused(&s, &input, SAE_E_ARGUMENT, "attribution needs gradients");
+    input.by = SAE_RANKER_MIN_OVER_BAD;
+    check_refused(&s, &input, SAE_E_ARGUMENT, "not a score of one condition");
+    input.by = SAE_RANKERS;
+    input.gradients_before = after[0];
+    check_refused(&s, &input, SAE_E_ARGUMENT, "gradients before need those after");
+    input.gradients_before = NULL;
+    input.gradients = after[1];
+    check_refused(&s, &input, SAE_E_MISMATCH, "cannot be paired row by row");
+    /* Rows that do not pair cost the difference encoding, no more; unless that is what was asked for. */
+    input.gradients = NULL;
+    after[0] = after[1];
+    sae_rank_options options = quick();
+    sae_rankers *rankers;
+    ck_assert_int_eq(sae_rankers_new(&rankers, s.model, &input, &options, NULL), SAE_OK);
+    ck_assert_ptr_null(sae_rankers_scores(rankers, SAE_RANKER_DIFFERENCE_ENCODING));
+    ck_assert_ptr_nonnull(
+        strstr(sae_rankers_why_not(rankers, SAE_RANKER_DIFFERENCE_ENCODING), "cannot be paired row by row"));
+    sae_rankers_free(rankers);
+    input.by = SAE_RANKER_DIFFERENCE_ENCODING;
+    check_refused(&s, &input, SAE_E_MISMATCH, "cannot be paired row by row");
+    close_study(&s);
+}
+END_TEST
+
+static sae_dump *open_shipped(sae_context *context, const char *name)
+{
+    char path[1024];
+    snprintf(path, sizeof path, SOURCE_ROOT "/data/eval_%s.h5", name);
+    const char *paths[1] = {path};
+    sae_dump *dump;
+    ck_assert_int_eq(sae_dump_open(&dump, context, paths, 1, NULL, NULL), SAE_OK);
+    return dump;
+}
+
+/* On real dumps latents that fire on near-constant rows have a tiny se and lead the list by t; the moderated
+   t puts the latent that matters first, as the scores by size do. */
+START_TEST(plain_t_is_led_by_near_constant_latents)
+{
+    enum { PERSONA = 1648 };
+    sae_context *context = toy_context(2);
+    sae_model *model;
+    ck_assert_int_eq(
+        sae_model_load(&model, context, SOURCE_ROOT "/tests/fixtures/reference/sae_ref.safetensors", NULL),
+        SAE_OK);
+    sae_dump *before = open_shipped(context, "base"), *after = open_shipped(context, "dose100");
+    sae_dump *control[2] = {open_shipped(context, "dose000"), open_shipped(context, "good_seed2")};
+    sae_rankers_input input;
+    sae_rankers_input_init(&input);
+    input.before = before;
+    input.after = (const sae_dump *const *)&after;
+    input.n_after = 1;
+    input.controls = (const sae_dump *const *)control;
+    input.n_controls = 2;
+    sae_rank_options options = quick();
+    sae_rankers *rankers;
+    ck_assert_int_eq(sae_rankers_new(&rankers, model, &input, &options, NULL), SAE_OK);
+    const sae_ranker by_size[7] = {
+        SAE_RANKER_DELTA,     SAE_RANKER_EXCESS,    SAE_RANKER_EXCESS_WORST,       SAE_RANKER_MODERATED_T,
+        SAE_RANKER_FREQUENCY, SAE_RANKER_COS_SHIFT, SAE_RANKER_DIFFERENCE_ENCODING};
+    for (int i = 0; i < 7; i++)
+        ck_assert_msg(sae_rankers_rank(rankers, by_size[i], PERSONA) == 1, "%s", sae_ranker_name(by_size[i]));
+    size_t ahead = sae_rankers_rank(rankers, SAE_RANKER_T, PERSONA) - 1;
+    ck_assert_uint_ge(ahead, 5);
+    const double *excess = sae_rankers_scores(rankers, SAE_RANKER_EXCESS);
+    for (uint32_t j = 0; j < sae_rankers_latents(rankers); j++)
+        if (sae_rankers_rank(rankers, SAE_RANKER_T, j) <= ahead)
+            ck_assert(excess[j] < excess[PERSONA] / 8);
+    sae_rankers_free(rankers);
+    sae_dump_free(control[1]);
+    sae_dump_free(control[0]);
+    sae_dump_free(after);
+    sae_dump_free(before);
+    sae_model_free(model);
+    ck_assert_uint_eq(sae_context_memory_used(context), 0);
+    sae_context_free(context);
+}
+END_TEST
+
 START_TEST(every_ranker_has_a_name)
 {
     for (int a = 0; a < SAE_RANKERS; a++)
@@ -276,6 +494,10 @@ int main(void)
     tcase_add_test(tests, agreement_is_that_of_scipy);
     tcase_add_test(tests, ties_share_the_mean_rank);
     tcase_add_test(tests, agreement_of_little);
+    tcase_add_test(tests, dumps_are_read_and_ranked);
+    tcase_add_test(tests, gradients_give_attribution);
+    tcase_add_test(tests, rankers_without_their_input_are_refused);
+    tcase_add_test(tests, plain_t_is_led_by_near_constant_latents);
     tcase_add_test(tests, every_ranker_has_a_name);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
