@@ -71,7 +71,7 @@ typedef struct sae_latent_stats {
     sae_contrast delta;  /* after against before */
     sae_contrast excess; /* (after − before) − (control − before); NaN without a control */
     double score;        /* the value that was ranked by */
-    /* Of the contrast that is ranked by; all NaN with a custom statistic. */
+    /* Of the contrast that is ranked by; all NaN with a custom statistic, or another ranker. */
     double rank_low, rank_high; /* interval of the rank, prompts resampled; NaN after the first rank_top latents,
                                    and when bootstrap = 0 */
     double heldout_estimate;    /* on the half of the prompts that did not choose the latent; NaN if not chosen */

@@ -31,13 +31,11 @@ static sae_status add_column(saei_ranker_scores *scores, sae_ranker ranker, sae_
     return saei_alloc(&scores->score[ranker], scores->context, scores->n_latents, sizeof(double), err);
 }
 
-static sae_status fill_difference(saei_ranker_scores *scores, sae_ranker ranker, const saei_profile *y,
-                                  const saei_profile *x, double (*mean)(const saei_profile *, size_t),
-                                  sae_error *err)
+static sae_status fill_frequency(saei_ranker_scores *scores, const saei_ranker_input *input, sae_error *err)
 {
-    sae_status status = add_column(scores, ranker, err);
+    sae_status status = add_column(scores, SAE_RANKER_FREQUENCY, err);
     for (size_t j = 0; status == SAE_OK && j < scores->n_latents; j++)
-        scores->score[ranker][j] = mean(y, j) - mean(x, j);
+        scores->score[SAE_RANKER_FREQUENCY][j] = frequency(input->after, j) - frequency(input->before, j);
     return status;
 }
 
@@ -63,29 +61,41 @@ static void copy_moments(saei_ranker_scores *scores, const sae_contrast *contras
     }
 }
 
-/* t, moderated_t and effect of the comparison that a ranking is about. */
-static sae_status fill_moments(saei_ranker_scores *scores, const saei_ranker_input *input, sae_error *err)
+static sae_status contrast(sae_contrast *out, saei_ranker_scores *scores, sae_ranker ranker,
+                           const saei_profile *y, const saei_profile *x, bool paired, sae_error *err)
 {
-    bool control = input->control != NULL;
-    const saei_profile *x = control ? input->control : input->before;
-    if (input->after->n_prompts < 2 || x->n_prompts < 2)
-        return SAE_OK;
-    saei_effects *effects = NULL;
-    sae_contrast *contrasts = NULL;
-    sae_status status =
-        saei_effects_new(&effects, input->after, x, control ? input->control_paired : input->paired, err);
+    saei_effects *effects;
+    sae_status status = saei_effects_new(&effects, y, x, paired, err);
+    if (status != SAE_OK)
+        return status;
+    for (size_t j = 0; j < scores->n_latents; j++)
+        saei_contrast_moments(&out[j], effects, j);
+    status = saei_moderate(out, effects, err);
+    saei_effects_free(effects);
     if (status == SAE_OK)
-        status = saei_alloc(&contrasts, scores->context, scores->n_latents, sizeof *contrasts, err);
-    for (sae_ranker r = SAE_RANKER_T; status == SAE_OK && r <= SAE_RANKER_EFFECT; r++)
-        status = add_column(scores, r, err);
+        status = add_column(scores, ranker, err);
     for (size_t j = 0; status == SAE_OK && j < scores->n_latents; j++)
-        saei_contrast_moments(&contrasts[j], effects, j);
+        scores->score[ranker][j] = out[j].estimate;
+    return status;
+}
+
+/* delta and excess, as a ranking has them to the bit; t, moderated_t and effect of the one that it is about.
+ */
+static sae_status fill_contrasts(saei_ranker_scores *scores, const saei_ranker_input *input, sae_error *err)
+{
+    const saei_profile *before = input->before, *after = input->after, *control = input->control;
+    sae_contrast *contrasts;
+    sae_status status = saei_alloc(&contrasts, scores->context, scores->n_latents, sizeof *contrasts, err);
     if (status == SAE_OK)
-        status = saei_moderate(contrasts, effects, err);
-    if (status == SAE_OK)
+        status = contrast(contrasts, scores, SAE_RANKER_DELTA, after, before, input->paired, err);
+    if (status == SAE_OK && control != NULL)
+        status = contrast(contrasts, scores, SAE_RANKER_EXCESS, after, control, input->control_paired, err);
+    bool variance = after->n_prompts > 1 && (control != NULL ? control : before)->n_prompts > 1;
+    for (int r = SAE_RANKER_T; status == SAE_OK && variance && r <= SAE_RANKER_EFFECT; r++)
+        status = add_column(scores, (sae_ranker)r, err);
+    if (status == SAE_OK && variance)
         copy_moments(scores, contrasts);
     saei_free(scores->context, contrasts);
-    saei_effects_free(effects);
     return status;
 }
 
@@ -140,15 +150,11 @@ static sae_status fill(saei_ranker_scores *scores, const saei_ranker_input *inpu
     mark_firing(scores->fires, input->after);
     for (size_t c = 0; c < input->n_controls; c++)
         mark_firing(scores->fires, input->controls[c]);
-    status = fill_difference(scores, SAE_RANKER_DELTA, input->after, input->before, activation, err);
+    status = fill_contrasts(scores, input, err);
     if (status == SAE_OK)
-        status = fill_difference(scores, SAE_RANKER_FREQUENCY, input->after, input->before, frequency, err);
-    if (status == SAE_OK && input->control != NULL)
-        status = fill_difference(scores, SAE_RANKER_EXCESS, input->after, input->control, activation, err);
+        status = fill_frequency(scores, input, err);
     if (status == SAE_OK && input->n_controls > 0)
         status = fill_worst(scores, input, err);
-    if (status == SAE_OK)
-        status = fill_moments(scores, input, err);
     if (status == SAE_OK && input->residual_before != NULL && input->residual_after != NULL)
         status = fill_cosines(scores, input, err);
     if (status == SAE_OK && input->difference != NULL)

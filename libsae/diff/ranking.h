@@ -27,7 +27,9 @@ typedef struct saei_ranking_input {
 sae_status saei_ranking_compute(sae_ranking **out, sae_context *context, const saei_ranking_input *input,
                                 const sae_rank_options *options, sae_error *err);
 
-/* Brings the latents into the order of another score [n_latents] by latent: rank and score become those. */
+/* Brings the latents into the order of another score [n_latents] by latent: rank and score become those,
+   and what was about the former order, the intervals of ranks and the held-out test, becomes NaN. The same
+   scores in the same direction change nothing. */
 sae_status saei_ranking_reorder(sae_ranking *ranking, const double *score, sae_direction direction,
                                 sae_error *err);
 

@@ -314,6 +314,7 @@ START_TEST(dumps_are_read_and_ranked)
     ck_assert_ptr_null(sae_rankers_why_not(rankers, SAE_RANKER_DELTA));
     ck_assert_uint_eq(sae_rankers_rank(rankers, SAE_RANKER_ATTRIBUTION, 0), 0);
     ck_assert_uint_eq(sae_rankers_rank(rankers, SAE_RANKER_DELTA, F), 0);
+    ck_assert(isnan(sae_ranking_at(ranking, 0)->heldout_p));
     ck_assert_double_eq(sae_rankers_agreement(rankers)->spearman[SAE_RANKER_DELTA][SAE_RANKER_DELTA], 1);
     sae_rankers_free(rankers);
     /* One bad condition by the usual score is the usual ranking. */
@@ -455,6 +456,8 @@ START_TEST(plain_t_is_led_by_near_constant_latents)
         SAE_RANKER_FREQUENCY, SAE_RANKER_COS_SHIFT, SAE_RANKER_DIFFERENCE_ENCODING};
     for (int i = 0; i < 7; i++)
         ck_assert_msg(sae_rankers_rank(rankers, by_size[i], PERSONA) == 1, "%s", sae_ranker_name(by_size[i]));
+    /* By the usual score nothing is lost of the usual ranking. */
+    ck_assert(!isnan(sae_ranking_at(sae_rankers_ranking(rankers), 0)->heldout_p));
     size_t ahead = sae_rankers_rank(rankers, SAE_RANKER_T, PERSONA) - 1;
     ck_assert_uint_ge(ahead, 5);
     const double *excess = sae_rankers_scores(rankers, SAE_RANKER_EXCESS);
