@@ -215,7 +215,9 @@ typedef struct sae_dose_response {
     double trend_p, trend_q; /* one-sided permutation p, and q over all latents of the model */
     double onset;            /* lowest dose with p_holm < alpha, NaN when none */
     double onset_q;          /* lowest dose with q < alpha, NaN when none */
-    double half_dose;        /* where the monotone fit reaches half of its largest value (linear), NaN without a rise */
+    double spread;           /* largest − smallest mean of the control runs, NaN with fewer than two */
+    double onset_beyond;     /* lowest dose with p_holm < alpha and a rise above the spread, NaN when none */
+    double half_dose;        /* where the monotone fit reaches half of its largest value (linear), NaN unless trend_p < alpha */
     double lead_ratio;       /* behavioural dose / onset: 5 is "at a fifth of the dose"; NaN when either is missing */
     double lead_difference;  /* behavioural dose − onset */
 } sae_dose_response;
@@ -257,6 +259,7 @@ typedef struct sae_discrimination {
     size_t n_latents;
     double auroc, average_precision; /* of the models' means */
     double p;                        /* exact one-sided p of auroc over all assignments of the labels to the models */
+    double q;                        /* p corrected over all latents of the model; NaN for sets */
     double prompt_auroc;             /* of single prompts, all those of bad models against all of good ones */
     double prompt_se;                /* its standard error with prompts as clusters (the same prompt in several models) */
     double model_se;                 /* and with models as clusters: what other models would have given */

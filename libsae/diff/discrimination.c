@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "diff/multiplicity.h"
 #include "diff/separation.h"
 
 #include <math.h>
@@ -76,7 +77,7 @@ static void describe_set(sae_discrimination *out, bench *b, unsigned worker, con
 {
     double *score = b->score + worker * b->cases->n;
     memset(score, 0, b->cases->n * sizeof *score);
-    *out = (sae_discrimination){.n_latents = n};
+    *out = (sae_discrimination){.n_latents = n, .q = (double)NAN};
     for (size_t i = 0; i < n; i++) {
         out->latents[i] = latents[i];
         saei_cases_add(score, b->cases, latents[i]);
@@ -100,6 +101,21 @@ static void describe_single(void *arg, size_t i, unsigned worker)
     describe_set(&task->out[i], task->bench, worker, &latent, 1);
 }
 
+static sae_status correct(sae_discrimination *out, size_t n, const saei_cases *cases, sae_error *err)
+{
+    double *p;
+    sae_status status = saei_alloc(&p, cases->context, saei_mul(2, n), sizeof *p, err);
+    for (size_t i = 0; status == SAE_OK && i < n; i++)
+        p[i] = out[i].p;
+    if (status == SAE_OK)
+        status = saei_false_discovery_among(p + n, p, n, cases->models->profiles[0]->n_latents,
+                                            cases->context, err);
+    for (size_t i = 0; status == SAE_OK && i < n; i++)
+        out[i].q = p[n + i];
+    saei_free(cases->context, p);
+    return status;
+}
+
 sae_status saei_discriminate(sae_discrimination *out, const uint32_t *latents, size_t n_latents,
                              const saei_models *models, sae_error *err)
 {
@@ -111,9 +127,11 @@ sae_status saei_discriminate(sae_discrimination *out, const uint32_t *latents, s
     status = check_latents(latents, n_latents, models, err);
     if (status == SAE_OK)
         status = bench_alloc(&b, cases, err);
-    if (status == SAE_OK)
-        saei_parallel_for(cases->context, latents != NULL ? n_latents : models->profiles[0]->n_latents,
-                          describe_single, &(single_task){&b, latents, out});
+    size_t n = latents != NULL ? n_latents : models->profiles[0]->n_latents;
+    if (status == SAE_OK) {
+        saei_parallel_for(cases->context, n, describe_single, &(single_task){&b, latents, out});
+        status = correct(out, n, cases, err);
+    }
     bench_release(&b);
     saei_cases_free(cases);
     return status;
@@ -247,7 +265,7 @@ sae_status saei_discriminate_greedy(sae_discrimination *out, const uint32_t *can
     if (status == SAE_OK)
         status = search_alloc(&s, err);
     if (status == SAE_OK) {
-        sae_discrimination found = {0};
+        sae_discrimination found = {.q = (double)NAN};
         saei_separation_describe(&found, &b.separations[0], search_set(&s, NULL, 0));
         memcpy(found.latents, s.set, sizeof found.latents);
         found.n_latents = s.n_set;

@@ -100,19 +100,22 @@ static void fit_shape(sae_dose_response *out, sae_series_point *points, const sa
     saei_isotonic_fit(fit, rise, weight, n, 0);
     for (size_t k = 0; k < n; k++)
         points[k].fit = fit[k];
-    out->half_dose = fit[n - 1] > 0
+    out->half_dose = out->trend_p < doses->series.alpha && fit[n - 1] > 0
                          ? saei_first_crossing(doses->control_dose, 0, dose, fit, n, fit[n - 1] / 2)
                          : (double)NAN;
 }
 
-static void find_onsets(sae_dose_response *out, const sae_series_point *points, size_t n, double alpha,
+static void find_onsets(sae_dose_response *out, const sae_series_point *points, const saei_series *series,
                         double behavioural)
 {
-    out->onset = out->onset_q = (double)NAN;
-    for (size_t k = n; k-- > 0;) {
-        if (points[k].p_holm < alpha)
+    out->spread = saei_series_spread(series, out->latent);
+    out->onset = out->onset_q = out->onset_beyond = (double)NAN;
+    for (size_t k = series->n; k-- > 0;) {
+        if (points[k].p_holm < series->alpha)
             out->onset = points[k].at;
-        if (points[k].q < alpha)
+        if (points[k].p_holm < series->alpha && points[k].rise > out->spread)
+            out->onset_beyond = points[k].at;
+        if (points[k].q < series->alpha)
             out->onset_q = points[k].at;
     }
     out->lead_ratio = behavioural / out->onset;
@@ -177,9 +180,8 @@ static sae_status add_trend(sae_dose_response *responses, const saei_series_part
         status = test_trend(p, part, profiles, coefficient, err);
     }
     for (size_t j = 0; status == SAE_OK && j < s->n_latents; j++) {
-        responses[j].trend_p = p[j];
-        responses[j].trend_q = p[s->n_latents + j];
-        responses[j].trend = 0;
+        responses[j] = (sae_dose_response){
+            .latent = saei_series_latent(part, j), .trend_p = p[j], .trend_q = p[s->n_latents + j]};
         for (size_t k = 0; k <= s->n; k++)
             responses[j].trend += coefficient[k] * saei_profile_latent_mean(profiles[k], j);
     }
@@ -203,14 +205,13 @@ sae_status saei_dose_response(sae_dose_response *responses, sae_series_point *po
         status = saei_series_points(points, NULL, &part, err);
     if (status == SAE_OK)
         status = saei_alloc(&scratch, context, saei_mul(4, doses->series.n), sizeof *scratch, err);
-    for (size_t j = 0; status == SAE_OK && j < part.series.n_latents; j++) {
-        sae_series_point *of_latent = points + j * doses->series.n;
-        responses[j] = (sae_dose_response){.latent = saei_series_latent(&part, j)};
-        find_onsets(&responses[j], of_latent, doses->series.n, doses->series.alpha, shown.dose);
-        fit_shape(&responses[j], of_latent, doses, scratch);
-    }
     if (status == SAE_OK)
         status = add_trend(responses, &part, err);
+    for (size_t j = 0; status == SAE_OK && j < part.series.n_latents; j++) {
+        sae_series_point *of_latent = points + j * doses->series.n;
+        find_onsets(&responses[j], of_latent, &doses->series, shown.dose);
+        fit_shape(&responses[j], of_latent, doses, scratch);
+    }
     if (status == SAE_OK && behaviour != NULL)
         *behaviour = shown;
     saei_free(context, scratch);

@@ -31,6 +31,11 @@ sae_status saei_series_check(const saei_series *s, sae_error *err)
     sae_status status = SAE_OK;
     for (size_t k = 0; status == SAE_OK && k < s->n; k++)
         status = check_condition(s, k, err);
+    for (size_t c = 0; status == SAE_OK && c < s->n_controls; c++)
+        if (s->controls[c]->n_latents != s->control->n_latents)
+            status =
+                saei_fail(err, SAE_E_MISMATCH, "control run %zu of a series has %zu latents, the control %zu",
+                          c + 1, s->controls[c]->n_latents, s->control->n_latents);
     return status;
 }
 
@@ -70,6 +75,17 @@ uint64_t saei_series_draws(const saei_series_part *part)
         return part->series.permutations;
     uint64_t wanted = 40 * (uint64_t)saei_mul(part->model_latents, part->series.n);
     return wanted < 10000 ? 10000 : wanted > 1000000 ? 1000000 : wanted;
+}
+
+double saei_series_spread(const saei_series *series, uint32_t latent)
+{
+    double least = (double)INFINITY, most = -(double)INFINITY;
+    for (size_t c = 0; c < series->n_controls; c++) {
+        double mean = saei_profile_latent_mean(series->controls[c], latent);
+        least = fmin(least, mean);
+        most = fmax(most, mean);
+    }
+    return series->n_controls > 1 ? most - least : (double)NAN;
 }
 
 /* Estimates of condition k, and its p in column[latent]. */

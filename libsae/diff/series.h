@@ -10,6 +10,9 @@ typedef struct saei_series {
     const double *at;                    /* [n] doses or steps, ascending */
     const bool *paired;                  /* [n] the condition holds the control's prompts */
     size_t n;
+    const saei_profile *const
+        *controls; /* [n_controls] the runs whose mean `control` is, for their spread; or NULL */
+    size_t n_controls;
     const uint32_t *latents; /* [n_latents] those to look at; NULL: all */
     size_t n_latents;
     double alpha;          /* level of every decision, 0 < alpha < 1 */
@@ -44,6 +47,10 @@ static inline uint32_t saei_series_latent(const saei_series_part *part, size_t i
 {
     return part->series.latents != NULL ? part->series.latents[i] : (uint32_t)i;
 }
+
+/* Largest − smallest mean of the control runs for a latent of the model, what another run does to it; NaN
+   with fewer than two. */
+double saei_series_spread(const saei_series *series, uint32_t latent);
 
 uint64_t saei_series_draws(const saei_series_part *part);
 

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "diff/equivalence.h"
 #include "diff/isotonic.h"
-#include "diff/profile_select.h"
 #include "diff/ratio_bootstrap.h"
 
 #include <math.h>
@@ -64,21 +63,11 @@ static double fitted_half_life(const sae_series_point *points, size_t n, size_t 
     return end - peak >= 2 && xy < 0 ? log(2) * xx / -xy : (double)NAN;
 }
 
-static double spread_of_controls(const saei_steps *steps, uint32_t latent)
-{
-    double least = (double)INFINITY, most = -(double)INFINITY;
-    for (size_t c = 0; c < steps->n_controls; c++) {
-        double mean = saei_profile_latent_mean(steps->controls[c], latent);
-        least = fmin(least, mean);
-        most = fmax(most, mean);
-    }
-    return steps->n_controls > 0 ? most - least : 0;
-}
-
 static double margin_of(const saei_steps *steps, uint32_t latent, double peak)
 {
-    return steps->margin > 0 ? steps->margin
-                             : fmax(spread_of_controls(steps, latent), steps->margin_share * fmax(peak, 0));
+    return steps->margin > 0
+               ? steps->margin
+               : fmax(saei_series_spread(&steps->series, latent), steps->margin_share * fmax(peak, 0));
 }
 
 /* Everything but what needs draws. */

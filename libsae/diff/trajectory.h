@@ -8,11 +8,8 @@ typedef struct saei_steps {
     saei_series series; /* at[k]: steps */
     size_t
         sustain; /* so many further steps must be significant as well for an onset, as far as there are any */
-    const saei_profile *const
-        *controls; /* [n_controls] the runs behind series.control, for their spread; or NULL */
-    size_t n_controls;
-    double margin; /* a rise of this size counts as none; 0: the larger of the spread (largest − smallest
-                      mean) of the controls and margin_share of the peak */
+    double margin; /* a rise of this size counts as none; 0: the larger of the spread of the control runs and
+                      margin_share of the peak */
     double margin_share;
     size_t bootstrap; /* draws for the interval of `remaining`; 0: none */
     double confidence;

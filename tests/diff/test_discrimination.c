@@ -90,6 +90,9 @@ START_TEST(single_latents_are_those_of_scikit_learn)
         snprintf(name, sizeof name, "latent_%u", j);
         ck_assert(found[j].n_latents == 1 && found[j].latents[0] == j);
         check(&found[j], name);
+        double exact[LATENTS] = {found[0].p * 5 / 3, found[0].p * 5 / 3, found[0].p * 5 / 3, found[3].p,
+                                 found[4].p * 5 / 4};
+        assert_close(found[j].q, exact[j], 1e-12, "q");
     }
     const uint32_t latents[2] = {3, 1};
     ck_assert_int_eq(saei_discriminate(listed, latents, 2, &p.models, NULL), SAE_OK);
@@ -109,6 +112,7 @@ START_TEST(sets_are_those_of_scikit_learn)
     ck_assert_uint_eq(found.n_latents, 3);
     ck_assert_mem_eq(found.latents, set, sizeof set);
     check(&found, "set");
+    ck_assert(isnan(found.q));
     ck_assert_int_eq(saei_discriminate_greedy(&found, candidates, LATENTS, 3, &p.models, NULL), SAE_OK);
     check(&found, "greedy");
     size_t n;

@@ -80,8 +80,9 @@ START_TEST(points_and_shape_are_those_of_scipy)
     ck_assert_double_eq(responses[1].onset, 5);
     ck_assert_double_eq(responses[0].onset_q, 5);
     ck_assert_double_eq(responses[1].onset_q, 25);
+    ck_assert(isnan(responses[0].spread) && isnan(responses[0].onset_beyond));
     ck_assert(isnan(responses[2].onset) && isnan(responses[3].onset));
-    ck_assert(isnan(responses[3].half_dose));
+    ck_assert(isnan(responses[2].half_dose) && isnan(responses[3].half_dose));
     free(half);
     free(trend_p);
     free(trend);
@@ -119,6 +120,37 @@ START_TEST(list_gives_the_figures_of_all)
     p.doses.series.latents = &missing;
     p.doses.series.n_latents = 1;
     ck_assert_int_eq(saei_dose_response(listed, points, NULL, &p.doses, NULL), SAE_E_NOT_FOUND);
+    close_plan(&p);
+}
+END_TEST
+
+/* A second control run half a unit above the first: rises of 0.28 and 0.11 at dose 5 are within what runs do.
+ */
+START_TEST(onset_beyond_the_spread_of_the_controls)
+{
+    enum { PROMPTS = 12 };
+    plan p;
+    open_plan(&p, 1);
+    sae_dose_response responses[LATENTS];
+    sae_series_point points[LATENTS * DOSES];
+    ck_assert_int_eq(saei_dose_response(responses, points, NULL, &p.doses, NULL), SAE_OK);
+    double other[PROMPTS * LATENTS];
+    for (size_t i = 0; i < PROMPTS * LATENTS; i++) {
+        const sae_series_point *first = &points[i % LATENTS * DOSES];
+        other[i] = first->mean - first->rise + 0.5;
+    }
+    saei_profile *run = dense_profile(p.context, other, NULL, PROMPTS, LATENTS);
+    const saei_profile *controls[2] = {p.control, run};
+    p.doses.series.controls = controls;
+    p.doses.series.n_controls = 2;
+    ck_assert_int_eq(saei_dose_response(responses, points, NULL, &p.doses, NULL), SAE_OK);
+    for (int j = 0; j < 2; j++) {
+        assert_close(responses[j].spread, 0.5, 1e-12, "spread");
+        ck_assert_double_eq(responses[j].onset, 5);
+        ck_assert_double_eq(responses[j].onset_beyond, 25);
+    }
+    ck_assert(isnan(responses[2].onset_beyond));
+    saei_profile_free(run);
     close_plan(&p);
 }
 END_TEST
@@ -241,6 +273,7 @@ int main(void)
     TCase *tests = tcase_create("dose_response");
     tcase_add_test(tests, points_and_shape_are_those_of_scipy);
     tcase_add_test(tests, list_gives_the_figures_of_all);
+    tcase_add_test(tests, onset_beyond_the_spread_of_the_controls);
     tcase_add_test(tests, behaviour_and_lead);
     tcase_add_test(tests, unpaired_trend_deals_the_weights_anew);
     tcase_add_test(tests, threads_change_no_bit);

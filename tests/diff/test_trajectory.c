@@ -134,8 +134,8 @@ START_TEST(margin_is_the_spread_of_the_controls)
 {
     const saei_profile *controls[2] = {control, profiles[2]};
     saei_steps steps = plan(STEPS);
-    steps.controls = controls;
-    steps.n_controls = 2;
+    steps.series.controls = controls;
+    steps.series.n_controls = 2;
     sae_trajectory t;
     sae_series_point points[STEPS];
     ck_assert_int_eq(saei_trajectory(&t, points, &steps, NULL), SAE_OK);
