@@ -4,6 +4,7 @@
 #include "../tools/toy.h"
 
 #include "base/rng.h"
+#include "diff/ranking.h"
 
 #include <limits.h>
 #include <math.h>
@@ -169,7 +170,14 @@ START_TEST(planted_latent_is_first)
         ck_assert_int_eq(sae_ranking_control_paired(ranking), paired);
         ck_assert_uint_eq(first->latent, 7);
         ck_assert(first->excess.q < 0.05 && first->excess.p < 0.01 && first->excess.low > 0);
+        ck_assert(first->rank_low == 1 && first->rank_high == 1 && first->excess.p_family < 0.01);
+        ck_assert(first->heldout_estimate > 0 && first->heldout_p < (paired ? 0.01 : 1));
         ck_assert(sae_ranking_latent(ranking, 3)->excess.q > 0.05);
+        for (size_t i = 1; i < D; i++) {
+            const sae_latent_stats *other = sae_ranking_at(ranking, i);
+            ck_assert(other->rank_low > 1 && other->rank_low <= other->rank_high && other->rank_high <= D);
+            ck_assert(other->excess.p_family > 0.05 && !(other->heldout_p < 0.05));
+        }
         sae_ranking_free(ranking);
         sae_dump_free(before.dump);
         sae_dump_free(after.dump);
@@ -220,11 +228,56 @@ START_TEST(direction_and_custom_statistic_order)
     const sae_latent_stats *top = sae_ranking_at(ranking, 0), *last = sae_ranking_at(ranking, D - 1);
     ck_assert_uint_eq(top->latent, 4);
     assert_close(top->score, -top->delta.estimate, 1e-12, "score");
+    ck_assert(isnan(top->rank_low) && isnan(top->rank_high) && isnan(top->heldout_estimate) &&
+              isnan(top->heldout_p));
     ck_assert_uint_eq(last->latent, 0);
     sae_ranking_free(ranking);
     sae_dump_free(before.dump);
     sae_dump_free(after.dump);
     sae_model_free(model);
+    sae_context_free(context);
+}
+END_TEST
+
+/* Who has read the dumps already gets the same figures; figures that are not wanted are not numbers. */
+START_TEST(profiles_rank_as_their_dumps_do)
+{
+    sae_context *context = toy_context(2);
+    sae_model *model = toy_identity(context, D, D);
+    static plant plants[3];
+    saei_profile *profile[3];
+    sae_fidelity fidelity;
+    for (uint64_t i = 0; i < 3; i++) {
+        plant_dump(&plants[i], context, i + 1, 7, (double)i, 0);
+        ck_assert_int_eq(
+            saei_profile_read(&profile[i], &fidelity, model, plants[i].dump, "prompt_id", NULL, NULL, NULL),
+            SAE_OK);
+    }
+    sae_ranking *from_dumps = rank(model, &plants[0], &plants[2], &plants[1], NULL), *from_profiles;
+    saei_ranking_input input = {profile[0], profile[2], profile[1], true, true};
+    ck_assert_int_eq(saei_ranking_compute(&from_profiles, context, &input, NULL, NULL), SAE_OK);
+    ck_assert_uint_eq(sae_ranking_prompts(from_profiles), PROMPTS);
+    ck_assert(sae_ranking_paired(from_profiles) && sae_ranking_control_paired(from_profiles));
+    for (size_t i = 0; i < D; i++)
+        ck_assert_mem_eq(sae_ranking_at(from_profiles, i), sae_ranking_at(from_dumps, i),
+                         sizeof(sae_latent_stats));
+    sae_ranking_free(from_profiles);
+    sae_rank_options options;
+    sae_rank_options_init(&options);
+    options.family_draws = options.rank_top = options.heldout_select = 0;
+    input.control = NULL;
+    ck_assert_int_eq(saei_ranking_compute(&from_profiles, context, &input, &options, NULL), SAE_OK);
+    const sae_latent_stats *first = sae_ranking_at(from_profiles, 0);
+    ck_assert(first->latent == 7 && isfinite(first->delta.p) && isnan(first->delta.p_family));
+    ck_assert(isnan(first->rank_low) && isnan(first->heldout_p) && isnan(first->excess.p_family));
+    sae_ranking_free(from_profiles);
+    sae_ranking_free(from_dumps);
+    for (int i = 0; i < 3; i++) {
+        saei_profile_free(profile[i]);
+        sae_dump_free(plants[i].dump);
+    }
+    sae_model_free(model);
+    ck_assert_uint_eq(sae_context_memory_used(context), 0);
     sae_context_free(context);
 }
 END_TEST
@@ -557,6 +610,7 @@ int main(void)
     tcase_add_test(tests, whole_ranking_is_that_of_numpy);
     tcase_add_test(tests, planted_latent_is_first);
     tcase_add_test(tests, direction_and_custom_statistic_order);
+    tcase_add_test(tests, profiles_rank_as_their_dumps_do);
     tcase_add_test(tests, controls_are_averaged);
     tcase_add_test(tests, threads_change_no_byte_of_the_csv);
     tcase_add_test(tests, null_gives_uniform_p_and_few_alarms);

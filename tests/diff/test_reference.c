@@ -151,6 +151,8 @@ START_TEST(persona_is_first_and_sure)
     const sae_latent_stats *first = sae_ranking_at(ranking, 0);
     ck_assert_uint_eq(first->latent, PERSONA);
     ck_assert(first->excess.q < 0.05 && first->excess.low > 0.3 && first->excess.high < 0.42);
+    ck_assert(first->rank_low == 1 && first->rank_high == 1);
+    ck_assert(first->excess.p_family < 0.001 && first->heldout_p <= 0.001 && first->heldout_estimate > 0.3);
     ck_assert_ptr_null(sae_ranking_warning(ranking));
     double tenth = first->excess.estimate / 10;
     sae_ranking_free(ranking);
