@@ -7,7 +7,7 @@
 /* p [n_latents] = (1 + draws in which the largest |U_b| of all latents reaches |U|) / (draws + 1), U = T / σ
    with σ the exact standard deviation of T_b under the permutation, which no permutation changes. All draws
    are made, the same for every latent. Latents without a value: 1. NaN when draws is 0. Memory: O(n_latents +
-   draws). */
+   draws). For effects without weights of their own. */
 sae_status saei_family_p(double *p, const saei_effects *effects, const saei_resampling *resampling,
                          sae_error *err);
 

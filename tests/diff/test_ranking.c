@@ -249,9 +249,9 @@ START_TEST(profiles_rank_as_their_dumps_do)
     sae_fidelity fidelity;
     for (uint64_t i = 0; i < 3; i++) {
         plant_dump(&plants[i], context, i + 1, 7, (double)i, 0);
-        ck_assert_int_eq(
-            saei_profile_read(&profile[i], &fidelity, model, plants[i].dump, "prompt_id", NULL, NULL, NULL),
-            SAE_OK);
+        ck_assert_int_eq(saei_profile_read(&profile[i], &fidelity, model, plants[i].dump, "prompt_id", NULL,
+                                           NULL, NULL, NULL),
+                         SAE_OK);
     }
     sae_ranking *from_dumps = rank(model, &plants[0], &plants[2], &plants[1], NULL), *from_profiles;
     saei_ranking_input input = {profile[0], profile[2], profile[1], true, true};
