@@ -107,6 +107,12 @@ uint64_t saei_memory_left(const sae_context *context)
     return used < context->memory_limit ? context->memory_limit - used : 0;
 }
 
+bool saei_memory_ample(const sae_context *context, uint64_t bytes)
+{
+    uint64_t half = context->memory_limit / 2, used = sae_context_memory_used(context);
+    return used <= half && bytes <= half - used;
+}
+
 void saei_log(const sae_context *context, const char *format, ...)
 {
     if (context->log == NULL)

@@ -21,4 +21,7 @@ void saei_log(const sae_context *context, const char *format, ...) SAE_PRINTF(2,
 /* The bytes that may still be allocated under the context's limit. */
 uint64_t saei_memory_left(const sae_context *context);
 
+/* Whether at most half of the limit would be taken with so many bytes more. */
+bool saei_memory_ample(const sae_context *context, uint64_t bytes);
+
 #endif

@@ -1,6 +1,7 @@
 #include "diff/combination.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/scratch.h"
 
 typedef struct combination {
     const saei_profile *const *profiles;
@@ -78,9 +79,9 @@ static sae_status alloc_effects(saei_effects *effects, combination *c, size_t va
     sae_context *context = effects->context;
     sae_status status = saei_alloc(&effects->ptr, context, effects->n_latents + 1, sizeof *effects->ptr, err);
     if (status == SAE_OK)
-        status = saei_alloc(&effects->unit, context, values, sizeof *effects->unit, err);
+        status = saei_scratch_alloc(&effects->unit, context, values, sizeof *effects->unit, err);
     if (status == SAE_OK)
-        status = saei_alloc(&effects->value, context, values, sizeof *effects->value, err);
+        status = saei_scratch_alloc(&effects->value, context, values, sizeof *effects->value, err);
     if (status == SAE_OK)
         status = saei_alloc(&effects->fires, context, effects->n_latents, sizeof *effects->fires, err);
     if (status == SAE_OK && effects->paired)

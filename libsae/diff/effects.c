@@ -1,6 +1,7 @@
 #include "diff/effects.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/scratch.h"
 
 static void put(saei_effects *effects, uint64_t *n, uint32_t unit, double value)
 {
@@ -60,9 +61,9 @@ sae_status saei_effects_alloc(saei_effects **out, sae_context *context, bool pai
         .context = context, .paired = paired, .n_y = n[0], .n_x = n[1], .n_latents = n_latents};
     status = saei_alloc(&effects->ptr, context, saei_add(n_latents, 1), sizeof *effects->ptr, err);
     if (status == SAE_OK)
-        status = saei_alloc(&effects->unit, context, n_values, sizeof *effects->unit, err);
+        status = saei_scratch_alloc(&effects->unit, context, n_values, sizeof *effects->unit, err);
     if (status == SAE_OK)
-        status = saei_alloc(&effects->value, context, n_values, sizeof *effects->value, err);
+        status = saei_scratch_alloc(&effects->value, context, n_values, sizeof *effects->value, err);
     if (status == SAE_OK)
         status = saei_alloc(&effects->fires, context, n_latents, sizeof *effects->fires, err);
     if (status != SAE_OK) {
@@ -93,8 +94,8 @@ void saei_effects_free(saei_effects *effects)
         return;
     saei_free(effects->context, effects->weight);
     saei_free(effects->context, effects->fires);
-    saei_free(effects->context, effects->value);
-    saei_free(effects->context, effects->unit);
+    saei_scratch_free(effects->context, effects->value);
+    saei_scratch_free(effects->context, effects->unit);
     saei_free(effects->context, effects->ptr);
     saei_free(effects->context, effects);
 }

@@ -32,7 +32,8 @@ sae_status saei_profile_builder_finish(saei_profile **out, saei_profile_builder 
 void saei_profile_builder_free(saei_profile_builder *builder);
 
 /* Streams the dump once. *fidelity gets the figures of the model on the same rows. Memory is proportional to
-   the (prompt, latent) pairs that fire. group: the column that names the prompts. row_weight: as above; the
+   the (prompt, latent) pairs that fire, up to half of the limit, and to the latents beyond (diff/firings.h).
+   group: the column that names the prompts. row_weight: as above; the
    fidelity is that of all rows alike. */
 sae_status saei_profile_read(saei_profile **out, sae_fidelity *fidelity, const sae_model *model,
                              const sae_dump *dump, const char *group, const double *row_weight,
@@ -64,6 +65,23 @@ typedef struct saei_firing {
     uint32_t latent, prompt;
     double activation, frequency;
 } saei_firing;
+
+/* A profile of zeros with room for so many pairs, which lie in a temporary file when memory is short
+   (saei_scratch_alloc); to be filled in the order of the latents. */
+sae_status saei_profile_alloc(saei_profile **out, sae_context *context, size_t n_prompts, size_t n_latents,
+                              uint64_t n_pairs, sae_error *err);
+
+/* A profile that is made of ranges of latents, each range behind the last. */
+typedef struct saei_profile_parts {
+    saei_profile *profile;
+    const double *weight; /* [n_prompts] */
+    uint64_t n;           /* pairs so far */
+} saei_profile_parts;
+
+/* Σ of the firings of each (latent, prompt), in their order, divided by weight[prompt], for the latents
+   first_latent … first_latent + n_latents − 1, all that are in firings. Reorders firings. */
+sae_status saei_profile_append(saei_profile_parts *parts, saei_firing *firings, uint64_t n,
+                               size_t first_latent, size_t n_latents, sae_error *err);
 
 /* Σ of the firings of each (latent, prompt), in their order, divided by weight[prompt]. Reorders firings. */
 sae_status saei_profile_new(saei_profile **out, sae_context *context, saei_firing *firings, uint64_t n,

@@ -1,5 +1,5 @@
 #include "base/memory.h"
-#include "diff/profile.h"
+#include "diff/firings.h"
 
 /* The prompt that is being read, dense over the latents, with a list of those that fired; and the firings of
    the prompts before it. A prompt whose rows are scattered gives several firings of a pair: they are added at
@@ -13,26 +13,19 @@ struct saei_profile_builder {
     double *sum, *count; /* [F], zero but for the touched */
     uint32_t *touched;
     size_t n_touched;
-    saei_firing *firings;
-    size_t n, capacity;
+    saei_firings *firings;
 };
 
 static sae_status flush(saei_profile_builder *b, sae_error *err)
 {
-    if (b->capacity - b->n < b->n_touched) {
-        size_t wanted = saei_add(saei_add(b->n, b->n_touched), b->capacity / 2);
-        sae_status status = saei_grow(&b->firings, b->context, b->n, wanted, sizeof *b->firings, err);
-        if (status != SAE_OK)
-            return status;
-        b->capacity = wanted;
-    }
-    for (size_t i = 0; i < b->n_touched; i++) {
+    sae_status status = SAE_OK;
+    for (size_t i = 0; status == SAE_OK && i < b->n_touched; i++) {
         uint32_t j = b->touched[i];
-        b->firings[b->n++] = (saei_firing){j, b->prompt, b->sum[j], b->count[j]};
+        status = saei_firings_add(b->firings, &(saei_firing){j, b->prompt, b->sum[j], b->count[j]}, err);
         b->sum[j] = b->count[j] = 0;
     }
     b->n_touched = 0;
-    return SAE_OK;
+    return status;
 }
 
 static double weight_of(const saei_profile_builder *b, uint64_t row)
@@ -85,6 +78,8 @@ sae_status saei_profile_builder_new(saei_profile_builder **out, sae_context *con
         status = saei_alloc(&b->count, context, n_latents, sizeof *b->count, err);
     if (status == SAE_OK)
         status = saei_alloc(&b->touched, context, n_latents, sizeof *b->touched, err);
+    if (status == SAE_OK)
+        status = saei_firings_new(&b->firings, context, n_latents, err);
     if (status != SAE_OK) {
         saei_profile_builder_free(b);
         return status;
@@ -97,7 +92,7 @@ void saei_profile_builder_free(saei_profile_builder *b)
 {
     if (b == NULL)
         return;
-    saei_free(b->context, b->firings);
+    saei_firings_free(b->firings);
     saei_free(b->context, b->touched);
     saei_free(b->context, b->count);
     saei_free(b->context, b->sum);
@@ -115,8 +110,7 @@ sae_status saei_profile_builder_finish(saei_profile **out, saei_profile_builder 
     saei_groups_weigh(weight, groups, b->row_weight);
     status = flush(b, err);
     if (status == SAE_OK)
-        status = saei_profile_new(out, b->context, b->firings, b->n, groups->id, weight, groups->n,
-                                  b->n_latents, err);
+        status = saei_firings_profile(out, b->firings, groups->id, weight, groups->n, err);
     saei_free(b->context, weight);
     return status;
 }

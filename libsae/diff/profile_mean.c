@@ -1,6 +1,6 @@
 #include "apply/groups.h"
 #include "base/memory.h"
-#include "diff/profile.h"
+#include "diff/firings.h"
 
 #include <string.h>
 
@@ -25,40 +25,36 @@ static sae_status union_of_prompts(saei_groups **out, saei_profile *const *profi
     return status;
 }
 
-static size_t add_firings(saei_firing *firings, const saei_profile *profile, const uint32_t *prompt_map)
+static sae_status add_profile(saei_firings *firings, const saei_profile *profile, const uint32_t *prompt_map,
+                              sae_error *err)
 {
-    size_t n = 0;
+    sae_status status = SAE_OK;
     for (size_t j = 0; j < profile->n_latents; j++)
-        for (uint64_t i = profile->ptr[j]; i < profile->ptr[j + 1]; i++)
-            firings[n++] = (saei_firing){(uint32_t)j, prompt_map[profile->prompt[i]], profile->activation[i],
-                                         profile->frequency[i]};
-    return n;
+        for (uint64_t i = profile->ptr[j]; status == SAE_OK && i < profile->ptr[j + 1]; i++) {
+            saei_firing firing = {(uint32_t)j, prompt_map[profile->prompt[i]], profile->activation[i],
+                                  profile->frequency[i]};
+            status = saei_firings_add(firings, &firing, err);
+        }
+    return status;
 }
 
 static sae_status mean_over(saei_profile **out, saei_profile *const *profiles, size_t n,
                             const saei_groups *prompts, sae_error *err)
 {
     sae_context *context = profiles[0]->context;
-    size_t total = 0, used = 0, first = 0, n_latents = profiles[0]->n_latents;
-    for (size_t c = 0; c < n; c++)
-        total += (size_t)profiles[c]->ptr[n_latents];
-    saei_firing *firings = NULL;
+    saei_firings *firings = NULL;
     double *holders = NULL;
-    sae_status status = saei_alloc(&firings, context, total, sizeof *firings, err);
+    sae_status status = saei_firings_new(&firings, context, profiles[0]->n_latents, err);
     if (status == SAE_OK)
         status = saei_alloc(&holders, context, prompts->n, sizeof *holders, err);
-    if (status != SAE_OK)
-        goto done;
-    for (size_t g = 0; g < prompts->n; g++)
+    for (size_t g = 0; status == SAE_OK && g < prompts->n; g++)
         holders[g] = (double)prompts->rows[g];
-    for (size_t c = 0; c < n; c++) {
-        used += add_firings(firings + used, profiles[c], prompts->of_row + first);
-        first += profiles[c]->n_prompts;
-    }
-    status = saei_profile_new(out, context, firings, used, prompts->id, holders, prompts->n, n_latents, err);
-done:
+    for (size_t c = 0, first = 0; status == SAE_OK && c < n; first += profiles[c++]->n_prompts)
+        status = add_profile(firings, profiles[c], prompts->of_row + first, err);
+    if (status == SAE_OK)
+        status = saei_firings_profile(out, firings, prompts->id, holders, prompts->n, err);
     saei_free(context, holders);
-    saei_free(context, firings);
+    saei_firings_free(firings);
     return status;
 }
 

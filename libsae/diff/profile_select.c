@@ -43,29 +43,6 @@ static void copy_firings(saei_profile *to, const selection *s)
     }
 }
 
-static sae_status alloc_result(saei_profile **out, const selection *s, size_t n_latents, size_t n_prompts,
-                               sae_error *err)
-{
-    sae_context *context = s->from->context;
-    size_t n = (size_t)count_firings(s, n_latents);
-    saei_profile *to;
-    sae_status status = saei_alloc(&to, context, 1, sizeof *to, err);
-    if (status != SAE_OK)
-        return status;
-    *to = (saei_profile){.context = context, .n_prompts = n_prompts, .n_latents = n_latents};
-    *out = to;
-    status = saei_alloc(&to->id, context, n_prompts, sizeof *to->id, err);
-    if (status == SAE_OK)
-        status = saei_alloc(&to->ptr, context, n_latents + 1, sizeof *to->ptr, err);
-    if (status == SAE_OK)
-        status = saei_alloc(&to->prompt, context, n, sizeof *to->prompt, err);
-    if (status == SAE_OK)
-        status = saei_alloc(&to->activation, context, n, sizeof *to->activation, err);
-    if (status == SAE_OK)
-        status = saei_alloc(&to->frequency, context, n, sizeof *to->frequency, err);
-    return status;
-}
-
 sae_status saei_profile_select(saei_profile **out, const saei_profile *profile, const uint32_t *latents,
                                size_t n_latents, const uint32_t *prompts, size_t n_prompts, sae_error *err)
 {
@@ -87,7 +64,8 @@ sae_status saei_profile_select(saei_profile **out, const saei_profile *profile, 
     memset(s.new_prompt, 0xff, profile->n_prompts * sizeof *s.new_prompt);
     for (size_t p = 0; p < n_prompts; p++)
         s.new_prompt[prompts != NULL ? prompts[p] : p] = (uint32_t)p;
-    status = alloc_result(&to, &s, n_latents, n_prompts, err);
+    status =
+        saei_profile_alloc(&to, profile->context, n_prompts, n_latents, count_firings(&s, n_latents), err);
     if (status == SAE_OK) {
         for (size_t p = 0; p < n_prompts; p++)
             to->id[p] = profile->id[prompts != NULL ? prompts[p] : p];

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "io/input_file.h"
+#include "io/scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,16 @@ struct saei_bucket_file {
     unsigned char *buffers;
 };
 
+static sae_status create_at(saei_bucket_file *file, const char *path, sae_error *err)
+{
+    sae_status status = saei_strdup(&file->path, file->context, path, err);
+    if (status != SAE_OK)
+        return status;
+    file->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return file->fd >= 0 && unlink(path) == 0 ? SAE_OK
+                                              : saei_fail_errno(err, errno, "%s: cannot create", path);
+}
+
 sae_status saei_bucket_file_new(saei_bucket_file **out, sae_context *context, const char *path,
                                 size_t n_buckets, size_t record_bytes, size_t extent_records, sae_error *err)
 {
@@ -40,16 +51,12 @@ sae_status saei_bucket_file_new(saei_bucket_file **out, sae_context *context, co
                                .record_bytes = record_bytes,
                                .extent_records = extent_records,
                                .n_buckets = n_buckets};
-    status = saei_strdup(&file->path, context, path, err);
+    status =
+        path != NULL ? create_at(file, path, err) : saei_scratch_open(&file->fd, &file->path, context, err);
     if (status == SAE_OK)
         status = saei_alloc(&file->buckets, context, n_buckets, sizeof *file->buckets, err);
     if (status == SAE_OK)
         status = saei_alloc(&file->buffers, context, n_buckets, extent_bytes, err);
-    if (status == SAE_OK) {
-        file->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (file->fd < 0 || unlink(path) != 0)
-            status = saei_fail_errno(err, errno, "%s: cannot create", path);
-    }
     if (status != SAE_OK) {
         saei_bucket_file_free(file);
         return status;
@@ -135,14 +142,15 @@ sae_status saei_bucket_file_read(unsigned char *out, const saei_bucket_file *fil
 {
     const bucket *b = &file->buckets[index];
     const saei_input_file input = {file->fd, UINT64_MAX, file->path};
+    unsigned char *end = out + b->count * file->record_bytes;
     /* Only the last extent may be short. */
     uint64_t records = (b->count + file->extent_records - 1) % file->extent_records + 1;
     for (uint64_t extent = b->last_extent; extent != NONE; extent = file->previous[extent]) {
         size_t bytes = (size_t)records * file->record_bytes;
-        sae_status status = saei_input_file_read(out, &input, offset_of(file, extent), bytes, err);
+        end -= bytes;
+        sae_status status = saei_input_file_read(end, &input, offset_of(file, extent), bytes, err);
         if (status != SAE_OK)
             return status;
-        out += bytes;
         records = file->extent_records;
     }
     return SAE_OK;

@@ -17,7 +17,7 @@ LAYERS = {
     "model": ("io", "num", "base"),
     "apply": ("dump", "model", "io", "num", "base"),
     "train": ("apply", "dump", "model", "io", "num", "base"),
-    "diff": ("apply", "dump", "model", "num", "base"),
+    "diff": ("apply", "dump", "model", "io", "num", "base"),
     "steer": ("apply", "dump", "model", "io", "num", "base"),
     "study": ("steer", "diff", "apply", "dump", "model", "io", "num", "base"),
     "report": ("study", "steer", "diff", "apply", "dump", "model", "io", "num", "base"),
