@@ -57,10 +57,16 @@ void bench_scaling(const bench_settings *settings);
 void bench_auxk(const bench_settings *settings);
 void bench_rank(const bench_settings *settings);
 void bench_outofcore(const bench_settings *settings);
+void bench_profile(const bench_settings *settings);
 
 /* What `libsae_bench BENCH_MEMORY_CHILD i aux_k` does: trains at size i, and prints the milliseconds of a
    step and the peak of memory over parameters and moments. */
 #define BENCH_MEMORY_CHILD "--memory-child"
 int bench_memory_child(size_t i, size_t aux_k);
+
+/* What `libsae_bench BENCH_PROFILE_CHILD prompts limit_mb` does: makes and compares two profiles, and prints the
+   milliseconds of both, the millions of pairs, and the megabytes that the library held at most. */
+#define BENCH_PROFILE_CHILD "--profile-child"
+int bench_profile_child(size_t prompts, size_t limit_mb);
 
 #endif

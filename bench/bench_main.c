@@ -15,14 +15,16 @@ static const struct {
 } cases[] = {
     {"io", bench_io, false},          {"encode", bench_encode, false}, {"kernels", bench_kernels, false},
     {"train", bench_train, false},    {"memory", bench_memory, false}, {"rank", bench_rank, false},
-    {"scaling", bench_scaling, true}, {"auxk", bench_auxk, true},      {"outofcore", bench_outofcore, true}};
+    {"scaling", bench_scaling, true}, {"auxk", bench_auxk, true},      {"outofcore", bench_outofcore, true},
+    {"profile", bench_profile, true}};
 
 enum { CASES = sizeof cases / sizeof cases[0] };
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: libsae_bench [--json] [--quick] [--full]\n"
-                    "                    [io|encode|kernels|train|memory|rank|scaling|auxk|outofcore ...]\n");
+    fprintf(stderr,
+            "usage: libsae_bench [--json] [--quick] [--full]\n"
+            "                    [io|encode|kernels|train|memory|rank|scaling|auxk|outofcore|profile ...]\n");
     return 2;
 }
 
@@ -32,6 +34,8 @@ int main(int argc, char **argv)
     bool wanted[CASES] = {false}, all = true;
     if (argc == 4 && strcmp(argv[1], BENCH_MEMORY_CHILD) == 0)
         return bench_memory_child(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
+    if (argc == 4 && strcmp(argv[1], BENCH_PROFILE_CHILD) == 0)
+        return bench_profile_child(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
     for (int i = 1; i < argc; i++) {
         size_t which = 0;
         while (which < CASES && strcmp(argv[i], cases[which].name) != 0)

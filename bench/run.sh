@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the benchmark in build-bench/ and runs it:
-#     sh bench/run.sh [--json] [--quick] [io|encode|kernels|train|memory|rank|scaling|auxk|outofcore ...]
+#     sh bench/run.sh [--json] [--quick] [io|encode|kernels|train|memory|rank|scaling|auxk|outofcore|profile ...]
 # Without --json an aligned table, with it one JSON object per line. Times are medians of interleaved runs; compare
 # ratios within one run, for the machine may be shared.
 set -eu
