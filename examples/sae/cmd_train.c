@@ -19,7 +19,7 @@ typedef struct train_args {
     sae_train_options options, initial; /* as parsed; as they were before, with the preset */
     train_grid grid;
     const char *log;
-    bool resume, json;
+    bool resume, json, pair, difference;
 } train_args;
 
 /* One SAE of the run and its files. */
@@ -35,7 +35,7 @@ typedef struct train_member {
 typedef struct train_run {
     session *session;
     const train_args *args;
-    sae_dump *dump, *heldout;
+    sae_dump *dump, *heldout, *before, *after; /* the last two: what dump is made of, if it is */
     sae_model *from;
     size_t n;              /* SAEs that are not complete */
     train_member *members; /* [n] */
@@ -156,6 +156,15 @@ static const option train_options[] = {
     {0},
 };
 
+static const option data_options[] = {
+    {.name = "pair", .type = OPTION_FLAG, AT(pair),
+     .help = "BEFORE AFTER: rows of two models side by side, each scaled to mean norm 1; a crosscoder with "
+             "--arch batchtopk"},
+    {.name = "difference", .type = OPTION_FLAG, AT(difference),
+     .help = "BEFORE AFTER: rows of AFTER minus those of BEFORE"},
+    {0},
+};
+
 static const option run_options[] = {
     {.name = "log", .type = OPTION_TEXT, AT(log), .value = "FILE",
      .help = "write figures as JSON lines; appended to on --resume"},
@@ -173,6 +182,7 @@ static const option run_options[] = {
 static const option_group groups[] = {
     {"Architecture", architecture_options, 0},
     {"Training", train_options, 0},
+    {"Two models", data_options, 0},
     {"The run", run_options, 0},
     {"Output", output_options, offsetof(train_args, output)},
     {"Rows", dump_options, offsetof(train_args, dump)},
@@ -267,11 +277,31 @@ static bool any_new(const train_run *run)
     return false;
 }
 
+static sae_status open_two(train_run *run, sae_error *err)
+{
+    const train_args *args = run->args;
+    const char *const *paths = args->base.operands;
+    sae_pair_options options;
+    sae_pair_options_init(&options);
+    options.progress = progress_callback;
+    options.progress_user = &run->session->progress;
+    sae_status status = open_dump(&run->before, run->session, paths, 1, &args->dump, err);
+    if (status == SAE_OK)
+        status = open_dump(&run->after, run->session, paths + 1, 1, &args->dump, err);
+    if (status == SAE_OK && args->pair)
+        status = sae_dump_pair(&run->dump, run->before, run->after, &options, err);
+    else if (status == SAE_OK)
+        status = sae_dump_difference(&run->dump, run->before, run->after, err);
+    return status;
+}
+
 static sae_status open_inputs(train_run *run, sae_error *err)
 {
     const train_args *args = run->args;
     sae_status status =
-        open_dump(&run->dump, run->session, args->base.operands, args->base.n_operands, &args->dump, err);
+        args->pair || args->difference
+            ? open_two(run, err)
+            : open_dump(&run->dump, run->session, args->base.operands, args->base.n_operands, &args->dump, err);
     if (status == SAE_OK && args->from != NULL && any_new(run))
         status = sae_model_load(&run->from, run->session->context, args->from, err);
     if (status == SAE_OK && args->heldout != NULL)
@@ -530,6 +560,12 @@ static int common_options(sae_train_options *out, const train_args *args, size_t
         return usage_error("train", "--seed and --seeds exclude each other");
     if (args->grid.rates.n > 0 && out->learning_rate != args->initial.learning_rate)
         return usage_error("train", "--lr and --lrs exclude each other");
+    if (args->pair && args->difference)
+        return usage_error("train", "--pair and --difference exclude each other");
+    if ((args->pair || args->difference) && args->base.n_operands != 2)
+        return usage_error("train", "--%s takes two dumps, BEFORE and AFTER", args->pair ? "pair" : "difference");
+    if ((args->pair || args->difference) && args->heldout != NULL)
+        return usage_error("train", "--heldout is one dump; with two models a part of the rows is kept apart");
     if (n > 1 && out->data_seed == UINT64_MAX)
         out->data_seed = args->grid.seeds.n > 0 ? args->grid.seeds.item[0].whole : out->seed;
     return args->groups != NULL ? read_groups(out, args->groups) : 0;
@@ -562,13 +598,16 @@ static int run_train(session *s, const void *arguments)
     sae_model_free(run.from);
     sae_dump_free(run.heldout);
     sae_dump_free(run.dump);
+    sae_dump_free(run.before);
+    sae_dump_free(run.after);
     return exit_status;
 }
 
 const command cmd_train = {
     .name = "train",
     .purpose = "train a sparse autoencoder on dumps",
-    .usage = "sae train DUMP... -o MODEL [OPTIONS]",
+    .usage = "sae train DUMP... -o MODEL [OPTIONS]\n"
+             "       sae train --pair|--difference BEFORE AFTER -o MODEL [OPTIONS]",
     .notes =
         "The dumps (HDF5 or .npy) are shards of one matrix of activations. Size, k and steps follow from "
         "the\n"
@@ -585,6 +624,7 @@ const command cmd_train = {
                 "  sae train mix.h5 -o sae.safetensors --resume\n"
                 "  sae train mix.h5 -o sae.safetensors --arch batchtopk -k 32\n"
                 "  sae train mix.h5 -o sae.safetensors --preset saelens-jumprelu --sparsity 2\n"
+                "  sae train --pair base.h5 tuned.h5 -o cross.safetensors --arch batchtopk\n"
                 "  sae train other.h5 -o tuned.safetensors --from sae.safetensors --lr 5e-5\n",
     .groups = groups,
     .min_operands = 1,

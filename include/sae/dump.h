@@ -41,6 +41,27 @@ SAE_API sae_status sae_dump_from_rows(sae_dump **out, sae_context *context, sae_
 /* Adds a column to a dump made by sae_dump_from_rows: values [rows] are copied. */
 SAE_API sae_status sae_dump_add_column(sae_dump *dump, const char *name, const double *values, sae_error *err);
 
+/* Two dumps of the same tokens by two models, as one dump whose row i is made of selected row i of both. It reads
+   through them: both must outlive it. Its columns are those of `before`. SAE_E_MISMATCH, with the first difference:
+   other widths, numbers of rows, or values of token_ids, position, prompt_id, doc_id, sequence or is_continuation,
+   those of these columns that both have; or a side has left out rows for NaN. */
+typedef struct sae_pair_options {
+    size_t size;
+    double before_scale, after_scale; /* factors of the rows of each side; 0: 1 / its mean norm, in one more pass */
+    sae_progress_fn progress;
+    void *progress_user;
+} sae_pair_options;
+
+SAE_API void sae_pair_options_init(sae_pair_options *options);
+
+/* Rows [before_scale x_before, after_scale x_after] of width 2 d: neither model counts more for being longer. A
+   BatchTopK SAE of them is a crosscoder (docs/METHODS.md); the scales are in its metadata. */
+SAE_API sae_status sae_dump_pair(sae_dump **out, const sae_dump *before, const sae_dump *after,
+                                 const sae_pair_options *options, sae_error *err);
+
+/* Rows x_after − x_before, in raw activation units. */
+SAE_API sae_status sae_dump_difference(sae_dump **out, const sae_dump *before, const sae_dump *after, sae_error *err);
+
 SAE_API void sae_dump_free(sae_dump *dump);
 
 SAE_API const char *sae_dump_name(const sae_dump *dump);       /* path of the first file, for messages */
@@ -53,7 +74,8 @@ SAE_API size_t sae_dump_columns(const sae_dump *dump);
 SAE_API const char *sae_dump_column_name(const sae_dump *dump, size_t i); /* NULL when i is out of range */
 SAE_API bool sae_dump_has_column(const sae_dump *dump, const char *name);
 
-/* A text attribute of the first file ("model", "hook", "layer"), numbers as text. NULL: it has none of that name. */
+/* A text attribute of the first file ("model", "hook", "layer"), numbers as text; of a pair or
+   difference, that of `before`. NULL: it has none of that name. */
 SAE_API const char *sae_dump_attribute(const sae_dump *dump, const char *name);
 
 /* Reads selected rows first .. first + count - 1 as float32 into out [count, d]. */

@@ -66,6 +66,8 @@ bool sae_dump_has_column(const sae_dump *dump, const char *name)
 
 const char *sae_dump_attribute(const sae_dump *dump, const char *name)
 {
+    if (dump->shards[0].sides != NULL)
+        return sae_dump_attribute(saei_sides_before(dump->shards[0].sides), name);
     const saei_reader *reader = dump->shards[0].reader;
     for (size_t i = 0; reader != NULL && i < saei_reader_attributes(reader); i++)
         if (strcmp(saei_reader_attribute_name(reader, i), name) == 0)
@@ -83,7 +85,9 @@ uint64_t saei_dump_block_rows(const sae_dump *dump)
     uint64_t rows = BLOCK_ROWS_MIN;
     for (size_t i = 0; i < dump->n_shards; i++) {
         const saei_shard *shard = &dump->shards[i];
-        uint64_t chunk = shard->reader != NULL ? shard->array->chunk_rows : 0;
+        uint64_t chunk = shard->reader != NULL  ? shard->array->chunk_rows
+                         : shard->sides != NULL ? saei_sides_block_rows(shard->sides)
+                                                : 0;
         if (chunk > BLOCK_ROWS_MAX / shard->rows_per_entry)
             return BLOCK_ROWS_MAX;
         if (chunk * shard->rows_per_entry > rows)

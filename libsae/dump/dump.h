@@ -19,6 +19,14 @@ sae_status saei_dump_read_by(float *out, const sae_dump *dump, uint64_t first, s
 /* All selected rows [rows, d] where they lie in memory, one after the other; NULL when they do not. */
 const float *saei_dump_in_place(const sae_dump *dump);
 
+/* How a dump was made of two others. */
+typedef struct saei_combination {
+    const char *name; /* "pair" or "difference"; NULL: it was not */
+    double before_scale, after_scale;
+} saei_combination;
+
+saei_combination saei_dump_combination(const sae_dump *dump);
+
 /* Figures of the selected rows. They depend on the values alone, not on shards, chunks or threads. */
 typedef struct saei_dump_scan_result {
     double *mean;       /* [d], saei_free it with the context of the dump */

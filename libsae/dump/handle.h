@@ -29,9 +29,9 @@ sae_status saei_dump_read_raw(float *out, const sae_dump *dump, uint64_t first, 
 /* SAE_E_NOT_FOUND, listing the columns there are. */
 sae_status saei_dump_require_column(const sae_dump *dump, const char *name, sae_error *err);
 
-/* One entry of a column, of a selected row. */
-sae_status saei_dump_column_at(double *out, const sae_dump *dump, const char *name, uint64_t row,
-                               sae_error *err);
+/* Entries of selected rows first .. first + count - 1 of a column that is there. */
+sae_status saei_dump_read_column_part(double *out, const sae_dump *dump, const char *name, uint64_t first,
+                                      size_t count, sae_error *err);
 
 /* The rows of the next piece of a column that starts at `first` of the shard: whole entries of a 3-D array.
  */

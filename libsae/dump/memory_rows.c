@@ -57,7 +57,7 @@ sae_status sae_dump_from_rows(sae_dump **out, sae_context *context, sae_view row
 sae_status sae_dump_add_column(sae_dump *dump, const char *name, const double *values, sae_error *err)
 {
     saei_shard *shard = &dump->shards[0];
-    if (shard->reader != NULL)
+    if (shard->view.data == NULL)
         return saei_fail(err, SAE_E_ARGUMENT, "%s: columns can only be added to rows in memory", dump->name);
     if (name[0] == '\0')
         return saei_fail(err, SAE_E_ARGUMENT, "%s: a column needs a name", dump->name);
@@ -83,6 +83,6 @@ sae_status sae_dump_add_column(sae_dump *dump, const char *name, const double *v
 const float *saei_dump_in_place(const sae_dump *dump)
 {
     const saei_shard *shard = &dump->shards[0];
-    bool whole = dump->n_shards == 1 && shard->reader == NULL && sae_dump_rows(dump) == shard->rows;
+    bool whole = dump->n_shards == 1 && shard->view.data != NULL && sae_dump_rows(dump) == shard->rows;
     return whole && shard->view.stride == dump->d ? shard->view.data : NULL;
 }

@@ -64,7 +64,7 @@ sae_outliers saei_norms_outliers(const saei_norms *norms, const sae_dump *dump)
         out.rows += norms->bins[bin];
     /* A column that cannot be read is no reason to refuse the rows. */
     if (sae_dump_has_column(dump, "position") &&
-        saei_dump_column_at(&out.position, dump, "position", out.largest_row, NULL) != SAE_OK)
+        saei_dump_read_column_part(&out.position, dump, "position", out.largest_row, 1, NULL) != SAE_OK)
         out.position = NAN;
     return out;
 }

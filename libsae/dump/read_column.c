@@ -33,27 +33,45 @@ static sae_status read_shard_column(double **out, double *piece, const sae_dump 
     return status;
 }
 
-sae_status saei_dump_column_at(double *out, const sae_dump *dump, const char *name, uint64_t row,
-                               sae_error *err)
+/* Reads whole entries of the shard from the one that holds `row` on, as many as may hold `count` selected
+   rows, and keeps these. *taken: how many it found, at least 1. */
+static sae_status read_from_row(double *out, size_t *taken, double *piece, const sae_dump *dump,
+                                const char *name, uint64_t row, size_t count, sae_error *err)
 {
-    uint64_t row_of_files = saei_selection_at(&dump->selection, row);
-    const saei_shard *shard = saei_dump_shard_of(dump, row_of_files);
-    uint64_t in_shard = row_of_files - shard->first, in_entry = in_shard % shard->rows_per_entry;
-    uint64_t first = in_shard - in_entry, left = shard->rows - first;
-    uint64_t count = left < shard->rows_per_entry ? left : shard->rows_per_entry;
-    double *entry = NULL;
+    const saei_shard *shard = saei_dump_shard_of(dump, row);
+    uint64_t in_shard = row - shard->first, per_entry = shard->rows_per_entry;
+    uint64_t start = in_shard - in_shard % per_entry, room = saei_column_piece(shard, start);
+    uint64_t wanted = (in_shard - start + count + per_entry - 1) / per_entry * per_entry;
+    uint64_t n = wanted < room ? wanted : room;
     saei_column_reader reader;
-    sae_status status = saei_alloc(&entry, dump->context, (size_t)count, sizeof *entry, err);
+    sae_status status = saei_column_open(&reader, dump->context, shard, name, err);
     if (status != SAE_OK)
         return status;
-    status = saei_column_open(&reader, dump->context, shard, name, err);
-    if (status == SAE_OK) {
-        status = saei_column_read(entry, &reader, first, count, err);
-        saei_column_close(&reader);
+    status = saei_column_read(piece, &reader, start, n, err);
+    saei_column_close(&reader);
+    *taken = 0;
+    for (uint64_t end = shard->first + start + n; status == SAE_OK && row < end && *taken < count;
+         row = saei_selection_next(&dump->selection, row + 1))
+        out[(*taken)++] = piece[row - shard->first - start];
+    return status;
+}
+
+sae_status saei_dump_read_column_part(double *out, const sae_dump *dump, const char *name, uint64_t first,
+                                      size_t count, sae_error *err)
+{
+    double *piece = NULL;
+    sae_status status = saei_alloc(&piece, dump->context, saei_dump_piece_rows(dump), sizeof *piece, err);
+    while (status == SAE_OK && count > 0) {
+        size_t taken;
+        status = read_from_row(out, &taken, piece, dump, name, saei_selection_at(&dump->selection, first),
+                               count, err);
+        if (status == SAE_OK) {
+            out += taken;
+            first += taken;
+            count -= taken;
+        }
     }
-    if (status == SAE_OK)
-        *out = entry[in_entry];
-    saei_free(dump->context, entry);
+    saei_free(dump->context, piece);
     return status;
 }
 

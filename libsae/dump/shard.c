@@ -1,6 +1,7 @@
 #include "dump/shard.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "dump/handle.h"
 
 #include <assert.h>
 #include <string.h>
@@ -85,6 +86,8 @@ sae_status saei_shard_read(float *out, const saei_shard *shard, saei_block_cache
                            uint64_t count, saei_workers workers, sae_error *err)
 {
     assert(first <= shard->rows && count <= shard->rows - first);
+    if (shard->sides != NULL)
+        return saei_sides_read(out, shard->sides, first, count, workers, err);
     if (shard->reader == NULL) {
         copy_view(out, &shard->view, first, count);
         return SAE_OK;
@@ -178,6 +181,8 @@ sae_status saei_column_read(double *out, const saei_column_reader *reader, uint6
     case SAEI_COLUMN_MEMORY:
         memcpy(out, column->values + first, (size_t)count * sizeof *out);
         return SAE_OK;
+    case SAEI_COLUMN_DUMP:
+        return saei_dump_read_column_part(out, column->dump, column->name, first, (size_t)count, err);
     }
     return SAE_OK;
 }
@@ -190,5 +195,6 @@ void saei_shard_close(saei_shard *shard, sae_context *context)
         saei_free(context, shard->columns[i].values);
     }
     saei_free(context, shard->columns);
+    saei_sides_free(shard->sides);
     saei_reader_free(shard->reader);
 }

@@ -1,7 +1,9 @@
-/* One file of a dump, or rows in memory: rows and columns before any selection. */
+/* One file of a dump, rows in memory, or rows made of two other dumps: rows and columns before any selection.
+ */
 #ifndef SAEI_SHARD_H
 #define SAEI_SHARD_H
 
+#include "dump/sides.h"
 #include "io/reader.h"
 
 #include <pthread.h>
@@ -11,7 +13,8 @@ typedef enum saei_column_source {
     SAEI_COLUMN_FILE,     /* a file beside the shard, opened for each pass: descriptors are scarce */
     SAEI_COLUMN_SEQUENCE, /* row / rows_per_entry, counted on over the shards */
     SAEI_COLUMN_POSITION, /* row % rows_per_entry */
-    SAEI_COLUMN_MEMORY
+    SAEI_COLUMN_MEMORY,
+    SAEI_COLUMN_DUMP /* the column of that name of another dump, of the same rows */
 } saei_column_source;
 
 typedef struct saei_column {
@@ -20,12 +23,14 @@ typedef struct saei_column {
     const saei_array_info *array; /* SAEI_COLUMN_ARRAY */
     char *path;                   /* SAEI_COLUMN_FILE */
     double *values;               /* SAEI_COLUMN_MEMORY: [rows] */
+    const sae_dump *dump;         /* SAEI_COLUMN_DUMP */
 } saei_column;
 
 typedef struct saei_shard {
     const char *name;    /* path, for messages */
     sae_view view;       /* rows in memory; unused when there is a reader */
-    saei_reader *reader; /* NULL: rows in memory */
+    saei_reader *reader; /* NULL: rows in memory, or made of two dumps */
+    saei_sides *sides;   /* of two dumps */
     const saei_array_info *array;
     size_t d;
     uint64_t first, rows;    /* the shard holds rows first .. first + rows - 1 of the dump */

@@ -134,6 +134,20 @@ static sae_status describe(sae_model *model, const sae_trainer *t, sae_error *er
     return status;
 }
 
+/* Rows of two dumps: whoever applies the model must join them in the same way. */
+static sae_status describe_combination(sae_model *model, const sae_trainer *t, sae_error *err)
+{
+    saei_combination made = saei_dump_combination(t->dump);
+    if (made.name == NULL)
+        return SAE_OK;
+    sae_status status = saei_model_set_metadata(model, "combination", made.name, err);
+    if (status == SAE_OK)
+        status = saei_model_set_metadata(model, "before_scale", real("", made.before_scale).text, err);
+    if (status == SAE_OK)
+        status = saei_model_set_metadata(model, "after_scale", real("", made.after_scale).text, err);
+    return status;
+}
+
 sae_status sae_trainer_model(sae_model **out, const sae_trainer *t, sae_error *err)
 {
     *out = NULL;
@@ -149,6 +163,8 @@ sae_status sae_trainer_model(sae_model **out, const sae_trainer *t, sae_error *e
     status = saei_model_complete(model, "the trained model", err);
     if (status == SAE_OK)
         status = describe(model, t, err);
+    if (status == SAE_OK)
+        status = describe_combination(model, t, err);
     if (status != SAE_OK) {
         sae_model_free(model);
         return status;

@@ -219,6 +219,21 @@ for bad in m1 after.npy missing.json; do
     expect 1 "$sae" monitor m1 "$bad" after.npy
     one_line_naming "$bad"
 done
+# Two models: a crosscoder of the rows side by side, and an SAE of their difference.
+expect 0 "$sae" train --pair base.npy after.npy -o cross $small --arch batchtopk
+expect 0 "$sae" info cross
+prints combination pair before_scale
+expect 0 "$sae" train --difference base.npy after.npy -o change $small
+expect 0 "$sae" info change
+prints combination difference
+expect 1 "$sae" train --pair base.npy mix.npy -o never $small
+one_line_naming mix.npy rows
+expect 2 "$sae" train --pair base.npy -o never
+one_line_naming BEFORE
+expect 2 "$sae" train --pair --difference base.npy after.npy -o never
+one_line_naming '--difference'
+expect 2 "$sae" train --pair base.npy after.npy --heldout mix.npy -o never
+one_line_naming '--heldout'
 
 # Shuffling: the same rows, whatever the memory and the threads; a ranking does not see their order.
 expect 0 "$sae" shuffle mix.npy -o mixed.h5 --seed 3

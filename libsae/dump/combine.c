@@ -1,0 +1,201 @@
+/* Dumps made of two others. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "dump/handle.h"
+#include "dump/sides.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void sae_pair_options_init(sae_pair_options *options)
+{
+    *options = (sae_pair_options){.size = sizeof *options};
+}
+
+static sae_status compare_piece(const double *a, const double *b, size_t n, uint64_t first,
+                                const char *column, const sae_dump *before, const sae_dump *after,
+                                sae_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(a[i] == b[i]) && !(isnan(a[i]) && isnan(b[i])))
+            return saei_fail(err, SAE_E_MISMATCH,
+                             "%s: row %" PRIu64
+                             " has %s %.15g, but %.15g in %s: the rows are not those of the same "
+                             "tokens; dump both models on the same texts, or select rows that pair",
+                             after->name, first + i, column, b[i], a[i], before->name);
+    return SAE_OK;
+}
+
+static sae_status compare_column(const char *name, double *values, const sae_dump *before,
+                                 const sae_dump *after, sae_error *err)
+{
+    sae_status status = SAE_OK;
+    uint64_t rows = sae_dump_rows(before);
+    for (uint64_t first = 0; first < rows && status == SAE_OK; first += SAEI_COLUMN_PIECE) {
+        uint64_t left = rows - first;
+        size_t n = (size_t)(left < SAEI_COLUMN_PIECE ? left : SAEI_COLUMN_PIECE);
+        double *other = values + SAEI_COLUMN_PIECE;
+        status = saei_dump_read_column_part(values, before, name, first, n, err);
+        if (status == SAE_OK)
+            status = saei_dump_read_column_part(other, after, name, first, n, err);
+        if (status == SAE_OK)
+            status = compare_piece(values, other, n, first, name, before, after, err);
+    }
+    return status;
+}
+
+/* What both say about a row must be the same. */
+static sae_status compare_columns(const sae_dump *before, const sae_dump *after, sae_error *err)
+{
+    static const char *const names[] = {"token_ids", "position", "prompt_id",
+                                        "doc_id",    "sequence", "is_continuation"};
+    double *values;
+    sae_status status = saei_alloc(&values, before->context, 2 * SAEI_COLUMN_PIECE, sizeof *values, err);
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && status == SAE_OK; i++)
+        if (sae_dump_has_column(before, names[i]) && sae_dump_has_column(after, names[i]))
+            status = compare_column(names[i], values, before, after, err);
+    saei_free(before->context, values);
+    return status;
+}
+
+static sae_status check_sides(const sae_dump *before, const sae_dump *after, sae_error *err)
+{
+    if (before->d != after->d)
+        return saei_fail(err, SAE_E_MISMATCH, "%s: rows of width %zu, but those of %s have %zu", after->name,
+                         after->d, before->name, before->d);
+    if (sae_dump_rows(before) != sae_dump_rows(after))
+        return saei_fail(err, SAE_E_MISMATCH,
+                         "%s: %" PRIu64 " rows, but %s has %" PRIu64
+                         ": rows are taken together in their order, so both "
+                         "must hold the same tokens",
+                         after->name, sae_dump_rows(after), before->name, sae_dump_rows(before));
+    if (before->dropped > 0 || after->dropped > 0)
+        return saei_fail(
+            err, SAE_E_MISMATCH,
+            "%s: rows with NaN or Inf were dropped, and the rest no longer pairs with %s; leave such rows "
+            "out of both with --where",
+            before->dropped > 0 ? before->name : after->name,
+            before->dropped > 0 ? after->name : before->name);
+    return compare_columns(before, after, err);
+}
+
+static sae_status name_dump(sae_dump *dump, const char *first, const char *sign, const char *second,
+                            sae_error *err)
+{
+    size_t bytes = strlen(first) + strlen(sign) + strlen(second) + 1;
+    sae_status status = saei_alloc(&dump->name, dump->context, bytes, 1, err);
+    if (status == SAE_OK)
+        snprintf(dump->name, bytes, "%s%s%s", first, sign, second);
+    return status;
+}
+
+/* The columns are read through `before` when they are asked for. */
+static sae_status take_columns(saei_shard *shard, const sae_dump *before, sae_error *err)
+{
+    size_t n = sae_dump_columns(before);
+    sae_status status = saei_alloc(&shard->columns, before->context, n, sizeof *shard->columns, err);
+    for (size_t i = 0; i < n && status == SAE_OK; i++) {
+        shard->columns[i] = (saei_column){.source = SAEI_COLUMN_DUMP, .dump = before};
+        status = saei_strdup(&shard->columns[i].name, before->context, sae_dump_column_name(before, i), err);
+        shard->n_columns += status == SAE_OK;
+    }
+    return status;
+}
+
+static sae_status fill(sae_dump *dump, const sae_dump *before, const sae_dump *after, saei_joining joining,
+                       const double scale[2], sae_error *err)
+{
+    sae_status status = joining == SAEI_PAIR ? name_dump(dump, before->name, " and ", after->name, err)
+                                             : name_dump(dump, after->name, " minus ", before->name, err);
+    if (status == SAE_OK)
+        status = saei_block_cache_new(&dump->cache, dump->context, 0, 0, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&dump->shards, dump->context, 1, sizeof *dump->shards, err);
+    if (status != SAE_OK)
+        return status;
+    dump->n_shards = 1;
+    saei_shard *shard = &dump->shards[0];
+    *shard = (saei_shard){.name = dump->name,
+                          .d = dump->d,
+                          .rows = sae_dump_rows(before),
+                          .rows_per_entry = 1,
+                          .block_rows = 1,
+                          .any_run = true};
+    status = saei_sides_new(&shard->sides, before, after, joining, scale, err);
+    return status == SAE_OK ? take_columns(shard, before, err) : status;
+}
+
+static sae_status join(sae_dump **out, const sae_dump *before, const sae_dump *after, saei_joining joining,
+                       const double scale[2], sae_error *err)
+{
+    sae_dump *dump;
+    sae_status status = saei_alloc(&dump, before->context, 1, sizeof *dump, err);
+    if (status != SAE_OK)
+        return status;
+    dump->context = before->context;
+    dump->d = joining == SAEI_PAIR ? saei_mul(before->d, 2) : before->d;
+    dump->selection = saei_selection_all(sae_dump_rows(before));
+    status = fill(dump, before, after, joining, scale, err);
+    if (status != SAE_OK) {
+        sae_dump_free(dump);
+        return status;
+    }
+    *out = dump;
+    return SAE_OK;
+}
+
+/* 1 / mean ‖x‖, as float32 text can tell it: a pair made again with the number of a model file is the same
+ * pair. */
+static sae_status measure_scale(double *scale, const sae_dump *side, const sae_pair_options *o,
+                                sae_error *err)
+{
+    if (*scale > 0)
+        return SAE_OK;
+    saei_dump_scan_result scan;
+    sae_status status = saei_dump_scan(&scan, side, o->progress, o->progress_user, err);
+    if (status != SAE_OK)
+        return status;
+    saei_free(side->context, scan.mean);
+    if (!(scan.mean_norm > 0))
+        return saei_fail(err, SAE_E_ARGUMENT, "%s: all rows are zero and cannot be scaled", side->name);
+    *scale = (double)(float)(1 / scan.mean_norm);
+    return SAE_OK;
+}
+
+sae_status sae_dump_pair(sae_dump **out, const sae_dump *before, const sae_dump *after,
+                         const sae_pair_options *options, sae_error *err)
+{
+    *out = NULL;
+    sae_pair_options o;
+    sae_pair_options_init(&o);
+    sae_status status = saei_options_read(&o, sizeof o, options, err);
+    double scale[2] = {o.before_scale, o.after_scale};
+    for (size_t side = 0; side < 2 && status == SAE_OK; side++)
+        if (!(scale[side] >= 0) || isinf(scale[side]))
+            status = saei_fail(err, SAE_E_ARGUMENT, "pair: scale %g: it must be above 0, or 0 to be measured",
+                               scale[side]);
+    if (status == SAE_OK)
+        status = check_sides(before, after, err);
+    if (status == SAE_OK)
+        status = measure_scale(&scale[0], before, &o, err);
+    if (status == SAE_OK)
+        status = measure_scale(&scale[1], after, &o, err);
+    return status == SAE_OK ? join(out, before, after, SAEI_PAIR, scale, err) : status;
+}
+
+sae_status sae_dump_difference(sae_dump **out, const sae_dump *before, const sae_dump *after, sae_error *err)
+{
+    *out = NULL;
+    const double raw[2] = {1, 1};
+    sae_status status = check_sides(before, after, err);
+    return status == SAE_OK ? join(out, before, after, SAEI_DIFFERENCE, raw, err) : status;
+}
+
+saei_combination saei_dump_combination(const sae_dump *dump)
+{
+    const saei_sides *sides = dump->shards[0].sides;
+    return sides != NULL ? saei_sides_describe(sides) : (saei_combination){0};
+}
