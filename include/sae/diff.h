@@ -348,6 +348,57 @@ SAE_API size_t sae_rankers_rank(const sae_rankers *rankers, sae_ranker ranker, u
 SAE_API const char *sae_rankers_why_not(const sae_rankers *rankers, sae_ranker ranker);
 SAE_API const sae_agreement *sae_rankers_agreement(const sae_rankers *rankers);
 
+/* Crosscoders: an SAE of the rows of two models side by side (sae_dump_pair). Latent j has the decoder rows d_j before and
+   after, halves of one row, and one activation f_j. */
+typedef enum sae_cross_kind {
+    SAE_CROSS_UNDECIDED = 0, /* it never fires, or its own model does not confirm it (beta <= 0) */
+    SAE_CROSS_SHARED,        /* relative norm within shared_low .. shared_high */
+    SAE_CROSS_BETWEEN,       /* leans to one model without being its own */
+    SAE_CROSS_AFTER_ONLY,    /* delta norm below exclusive, and both nu below their limits */
+    SAE_CROSS_BEFORE_ONLY,   /* delta norm above 1 − exclusive, and the same */
+    SAE_CROSS_SHRUNK,        /* one model's own by the norms, but nu_error tells that the other model has it and the
+                                crosscoder did not spend a decoder row on it: complete shrinkage */
+    SAE_CROSS_DECOUPLED      /* one model's own by the norms, but nu_reconstruction tells that other latents hold it for
+                                the other model: latent decoupling */
+} sae_cross_kind;
+
+enum { SAE_CROSS_KINDS = 7 };
+
+/* "undecided", "shared", "between", "after-only", "before-only", "shrunk", "decoupled"; NULL for another value. */
+SAE_API const char *sae_cross_kind_name(sae_cross_kind kind);
+
+typedef struct sae_cross_latent {
+    uint32_t latent;
+    sae_cross_kind kind;
+    uint64_t fires;                  /* rows */
+    double norm_before, norm_after;  /* of its decoder rows */
+    double relative_norm;            /* r = norm_after / (norm_before + norm_after): 0 before, 1 after; NaN: both are 0 */
+    double delta_norm;               /* ((norm_before − norm_after) / max + 1) / 2: 1 before, 0 after */
+    /* Latent scaling (docs/METHODS.md): the factor of f_j d_j that explains most of a model's error with the latent's own
+       part restored, and of its reconstruction; d_j is the longer of the two decoder rows. NaN for a latent that never
+       fires. */
+    double beta_error_before, beta_error_after;
+    double beta_reconstruction_before, beta_reconstruction_after;
+    double nu_error, nu_reconstruction; /* beta of the other model / beta of the model that d_j belongs to */
+} sae_cross_latent;
+
+typedef struct sae_cross_options {
+    size_t size;
+    double shared_low, shared_high;            /* 0.3, 0.7 */
+    double exclusive;                          /* 0.1 */
+    double nu_error, nu_reconstruction;        /* 0.2, 0.5 */
+    sae_progress_fn progress;
+    void *progress_user;
+} sae_cross_options;
+
+SAE_API void sae_cross_options_init(sae_cross_options *options);
+
+/* Fills out [F] in one pass over a pair, or over any rows of width 2 d whose first half is the model before. O(F) memory.
+   The result does not depend on the thread count. SAE_E_MISMATCH: other widths, an odd one, or a pair with other scales
+   than the model was trained on; errors of reading; SAE_STOPPED. */
+SAE_API sae_status sae_crosscoder_latents(sae_cross_latent *out, const sae_model *model, const sae_dump *pair,
+                                          const sae_cross_options *options, sae_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -22,6 +22,10 @@ SAE_API sae_status sae_rankers_save(const sae_rankers *rankers, sae_context *con
 SAE_API sae_status sae_codes_save(const sae_model *model, const sae_dump *dump, const char *path, bool overwrite,
                                   sae_progress_fn progress, void *user, sae_error *err);
 
+/* Latents of a crosscoder, in the order given, as CSV: docs/FORMATS.md, "Crosscoder". */
+SAE_API sae_status sae_cross_save(const sae_cross_latent *latents, size_t n, sae_context *context, const char *path,
+                                  bool overwrite, sae_error *err);
+
 #ifdef __cplusplus
 }
 #endif

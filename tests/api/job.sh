@@ -223,6 +223,17 @@ done
 expect 0 "$sae" train --pair base.npy after.npy -o cross $small --arch batchtopk
 expect 0 "$sae" info cross
 prints combination pair before_scale
+expect 0 "$sae" crosscoder cross --before base.npy --after after.npy -o cross.csv
+prints shared after-only decoupled
+[ "$(wc -l <cross.csv)" -eq 33 ] || complain 'not a line for each of 32 latents'
+expect 0 "$sae" crosscoder cross --before base.npy --after after.npy --json
+prints '"shared":' '"undecided":'
+expect 1 "$sae" crosscoder cross --before base.npy --after after.npy -o cross.csv
+one_line_naming cross.csv --force
+expect 1 "$sae" crosscoder cross --before base.npy --after mix.npy
+one_line_naming mix.npy rows
+expect 1 "$sae" crosscoder m1 --before base.npy --after after.npy
+one_line_naming 'base.npy and after.npy'
 expect 0 "$sae" train --difference base.npy after.npy -o change $small
 expect 0 "$sae" info change
 prints combination difference
