@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,7 +13,7 @@ typedef struct steer_args {
     output_args output;
     number_list latents, weights;
     text_list apply, measure;
-    double strength_value;
+    double strength; /* NaN: not given */
     int op;
     bool unit, raw;
 } steer_args;
@@ -38,8 +39,9 @@ static const option apply_options[] = {
      .help = "write this dump again with its rows steered; may be repeated for its shards"},
     {.name = "op", .type = OPTION_CHOICE, FIELD(steer_args, op), .choices = operations,
      .value = "add|clamp|ablate|project-out", .help = "what is done to a row"},
-    {.name = "strength", .type = OPTION_REAL, FIELD(steer_args, strength_value), .value = "A",
+    {.name = "strength", .type = OPTION_REAL, FIELD(steer_args, strength), .value = "A",
      .min = -1e30, .max = 1e30,
+     .default_text = "1, or what was measured",
      .help = "add: in mean norms of the rows that are changed; clamp: the activation to set"},
     {.name = "raw", .type = OPTION_FLAG, FIELD(steer_args, raw),
      .help = "add: the strength is in raw activation units"},
@@ -78,7 +80,7 @@ static bool ends_in(const char *path, const char *suffix)
 static void init(void *arguments)
 {
     steer_args *args = arguments;
-    args->strength_value = 1;
+    args->strength = (double)NAN;
 }
 
 static int check_usage(const steer_args *args)
@@ -113,7 +115,7 @@ static void set_options(steer_run *run)
     run->options.latents = run->latents;
     run->options.weights = run->weights;
     run->options.n_latents = args->latents.n;
-    run->options.strength = args->strength_value;
+    run->options.strength = isnan(args->strength) ? 1 : args->strength;
 }
 
 /* The rows whose norm counts are those that will be changed. */
@@ -143,7 +145,7 @@ static sae_status write_vector(steer_run *run, sae_error *err)
     const char *path = args->output.output;
     bool measured = args->measure.n > 0;
     sae_status status = measured ? measure_rows(run, &args->measure, err) : SAE_OK;
-    if (status == SAE_OK && measured && run->scale.active_rows > 0)
+    if (status == SAE_OK && measured && isnan(args->strength) && run->scale.active_rows > 0)
         run->options.strength = run->scale.typical;
     if (status == SAE_OK && args->unit && !measured)
         run->options.mean_norm = 1;

@@ -155,22 +155,19 @@ static void keep_selected(piece *p, const rewrite *r, uint64_t start, uint64_t e
     }
 }
 
-static sae_status store_row(const rewrite *r, unsigned char *out, const float *row, uint64_t index,
-                            sae_error *err)
+/* row: as computed; afterwards as stored. */
+static sae_status store_row(const rewrite *r, unsigned char *out, float *row, uint64_t index, sae_error *err)
 {
-    size_t d = r->dump->d, size = saei_dtype_size(r->dtype);
+    size_t d = r->dump->d;
     saei_dtype_from_f32(out, r->dtype, row, d);
-    for (size_t i = 0; i < d; i++) {
-        float stored;
-        saei_dtype_to_f32(&stored, r->dtype, out + i * size, 1);
-        if (saei_any_nonfinite(&stored, 1))
-            return saei_fail(err, SAE_E_NONFINITE,
-                             "%s: selected row %" PRIu64
-                             " would become %.3g, beyond %s; choose a lower strength, or "
-                             "write from a float32 dump",
-                             r->dump->name, index, (double)row[i], saei_dtype_name(r->dtype));
-    }
-    return SAE_OK;
+    saei_dtype_to_f32(row, r->dtype, out, d);
+    if (!saei_any_nonfinite(row, d))
+        return SAE_OK;
+    return saei_fail(err, SAE_E_NONFINITE,
+                     "%s: selected row %" PRIu64
+                     " would hold a number beyond %s; choose a lower strength, or write "
+                     "from a float32 dump",
+                     r->dump->name, index, saei_dtype_name(r->dtype));
 }
 
 static sae_status change_rows(rewrite *r, piece *p, sae_error *err)
