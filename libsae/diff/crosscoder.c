@@ -37,7 +37,7 @@ static sae_status check(const sae_model *model, const sae_dump *dump, sae_error 
 {
     size_t width = sae_model_dim(model);
     const char *made = sae_model_metadata(model, "combination");
-    saei_combination pair = saei_dump_combination(dump);
+    saei_joined pair = saei_dump_joined(dump);
     if (width % 2 != 0)
         return saei_fail(err, SAE_E_MISMATCH,
                          "crosscoder: the model takes rows of %zu numbers, not of two models side by side",

@@ -194,8 +194,8 @@ sae_status sae_dump_difference(sae_dump **out, const sae_dump *before, const sae
     return status == SAE_OK ? join(out, before, after, SAEI_DIFFERENCE, raw, err) : status;
 }
 
-saei_combination saei_dump_combination(const sae_dump *dump)
+saei_joined saei_dump_joined(const sae_dump *dump)
 {
     const saei_sides *sides = dump->shards[0].sides;
-    return sides != NULL ? saei_sides_describe(sides) : (saei_combination){0};
+    return sides != NULL ? saei_sides_describe(sides) : (saei_joined){0};
 }

@@ -20,12 +20,12 @@ sae_status saei_dump_read_by(float *out, const sae_dump *dump, uint64_t first, s
 const float *saei_dump_in_place(const sae_dump *dump);
 
 /* How a dump was made of two others. */
-typedef struct saei_combination {
+typedef struct saei_joined {
     const char *name; /* "pair" or "difference"; NULL: it was not */
     double before_scale, after_scale;
-} saei_combination;
+} saei_joined;
 
-saei_combination saei_dump_combination(const sae_dump *dump);
+saei_joined saei_dump_joined(const sae_dump *dump);
 
 /* Figures of the selected rows. They depend on the values alone, not on shards, chunks or threads. */
 typedef struct saei_dump_scan_result {

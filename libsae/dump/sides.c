@@ -63,9 +63,9 @@ const sae_dump *saei_sides_before(const saei_sides *s)
     return s->dump[0];
 }
 
-saei_combination saei_sides_describe(const saei_sides *s)
+saei_joined saei_sides_describe(const saei_sides *s)
 {
-    return (saei_combination){.name = s->joining == SAEI_PAIR ? "pair" : "difference",
+    return (saei_joined){.name = s->joining == SAEI_PAIR ? "pair" : "difference",
                               .before_scale = s->scale[0],
                               .after_scale = s->scale[1]};
 }

@@ -15,7 +15,7 @@ sae_status saei_sides_new(saei_sides **out, const sae_dump *before, const sae_du
 void saei_sides_free(saei_sides *sides);
 
 const sae_dump *saei_sides_before(const saei_sides *sides);
-saei_combination saei_sides_describe(const saei_sides *sides);
+saei_joined saei_sides_describe(const saei_sides *sides);
 /* As saei_dump_block_rows, of both. */
 uint64_t saei_sides_block_rows(const saei_sides *sides);
 

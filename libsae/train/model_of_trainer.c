@@ -137,7 +137,7 @@ static sae_status describe(sae_model *model, const sae_trainer *t, sae_error *er
 /* Rows of two dumps: whoever applies the model must join them in the same way. */
 static sae_status describe_combination(sae_model *model, const sae_trainer *t, sae_error *err)
 {
-    saei_combination made = saei_dump_combination(t->dump);
+    saei_joined made = saei_dump_joined(t->dump);
     if (made.name == NULL)
         return SAE_OK;
     sae_status status = saei_model_set_metadata(model, "combination", made.name, err);

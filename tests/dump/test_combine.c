@@ -148,7 +148,7 @@ START_TEST(scales_are_one_over_the_mean_norm)
 {
     sae_dump *before = in_memory(first, ROWS, D), *after = in_memory(second, ROWS, D);
     sae_dump *pair = pair_of(before, after, 0, 0);
-    saei_combination made = saei_dump_combination(pair);
+    saei_joined made = saei_dump_joined(pair);
     double norm[2] = {0, 0};
     static float rows[ROWS * 2 * D];
     ck_assert_int_eq(sae_dump_read(rows, pair, 0, ROWS, &err), SAE_OK);
@@ -162,7 +162,7 @@ START_TEST(scales_are_one_over_the_mean_norm)
     ck_assert_str_eq(made.name, "pair");
     ck_assert(fabs(norm[0] - 1) <= 1e-6 && fabs(norm[1] - 1) <= 1e-6);
     ck_assert(made.before_scale != made.after_scale);
-    ck_assert_ptr_null(saei_dump_combination(before).name);
+    ck_assert_ptr_null(saei_dump_joined(before).name);
     sae_dump_free(pair);
     sae_dump_free(after);
     sae_dump_free(before);
@@ -178,7 +178,7 @@ START_TEST(difference_is_exact)
     ck_assert_int_eq(sae_dump_read(rows, difference, 0, 2, &err), SAE_OK);
     ck_assert(rows[0] == 1 && rows[1] == 1 && rows[2] == -8 && rows[3] == 0);
     ck_assert_uint_eq(sae_dump_dim(difference), 2);
-    ck_assert_str_eq(saei_dump_combination(difference).name, "difference");
+    ck_assert_str_eq(saei_dump_joined(difference).name, "difference");
     sae_dump_free(difference);
     sae_dump_free(after);
     sae_dump_free(before);
