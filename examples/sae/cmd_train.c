@@ -298,10 +298,12 @@ static sae_status open_two(train_run *run, sae_error *err)
 static sae_status open_inputs(train_run *run, sae_error *err)
 {
     const train_args *args = run->args;
-    sae_status status =
-        args->pair || args->difference
-            ? open_two(run, err)
-            : open_dump(&run->dump, run->session, args->base.operands, args->base.n_operands, &args->dump, err);
+    sae_status status = SAE_OK;
+    if (args->pair || args->difference)
+        status = open_two(run, err);
+    else
+        status =
+            open_dump(&run->dump, run->session, args->base.operands, args->base.n_operands, &args->dump, err);
     if (status == SAE_OK && args->from != NULL && any_new(run))
         status = sae_model_load(&run->from, run->session->context, args->from, err);
     if (status == SAE_OK && args->heldout != NULL)
@@ -552,6 +554,19 @@ static int add_member(train_run *run, const sae_train_options *common, size_t i)
     return 0;
 }
 
+static int check_two(const train_args *args)
+{
+    if (!args->pair && !args->difference)
+        return 0;
+    if (args->pair && args->difference)
+        return usage_error("train", "--pair and --difference exclude each other");
+    if (args->base.n_operands != 2)
+        return usage_error("train", "--pair and --difference take two dumps, BEFORE and AFTER");
+    if (args->heldout != NULL)
+        return usage_error("train", "--heldout is one dump; of two models, rows of their own are kept apart");
+    return 0;
+}
+
 /* The options that all SAEs have in common. The row order is the first one's, also when that one is complete. */
 static int common_options(sae_train_options *out, const train_args *args, size_t n)
 {
@@ -560,12 +575,6 @@ static int common_options(sae_train_options *out, const train_args *args, size_t
         return usage_error("train", "--seed and --seeds exclude each other");
     if (args->grid.rates.n > 0 && out->learning_rate != args->initial.learning_rate)
         return usage_error("train", "--lr and --lrs exclude each other");
-    if (args->pair && args->difference)
-        return usage_error("train", "--pair and --difference exclude each other");
-    if ((args->pair || args->difference) && args->base.n_operands != 2)
-        return usage_error("train", "--%s takes two dumps, BEFORE and AFTER", args->pair ? "pair" : "difference");
-    if ((args->pair || args->difference) && args->heldout != NULL)
-        return usage_error("train", "--heldout is one dump; with two models a part of the rows is kept apart");
     if (n > 1 && out->data_seed == UINT64_MAX)
         out->data_seed = args->grid.seeds.n > 0 ? args->grid.seeds.item[0].whole : out->seed;
     return args->groups != NULL ? read_groups(out, args->groups) : 0;
@@ -575,7 +584,9 @@ static int train_all(train_run *run)
 {
     sae_train_options common;
     size_t wanted = train_grid_size(&run->args->grid);
-    int exit_status = wanted > 0 ? common_options(&common, run->args, wanted) : EXIT_USAGE;
+    int exit_status = check_two(run->args);
+    if (exit_status == 0)
+        exit_status = wanted > 0 ? common_options(&common, run->args, wanted) : EXIT_USAGE;
     if (exit_status != 0)
         return exit_status;
     run->members = calloc(wanted, sizeof *run->members);

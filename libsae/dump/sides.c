@@ -66,8 +66,8 @@ const sae_dump *saei_sides_before(const saei_sides *s)
 saei_joined saei_sides_describe(const saei_sides *s)
 {
     return (saei_joined){.name = s->joining == SAEI_PAIR ? "pair" : "difference",
-                              .before_scale = s->scale[0],
-                              .after_scale = s->scale[1]};
+                         .before_scale = s->scale[0],
+                         .after_scale = s->scale[1]};
 }
 
 static void place_pair(float *out, const saei_sides *s, size_t side, size_t rows)
