@@ -20,6 +20,7 @@
 #include "sae/diff.h"
 #include "sae/steer.h"
 #include "sae/monitor.h"
+#include "sae/study.h"
 #include "sae/report.h"
 
 #endif
