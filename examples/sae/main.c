@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const command *const commands[] = {&cmd_train,   &cmd_eval,   &cmd_rank,       &cmd_auroc,
-                                          &cmd_top,     &cmd_match,  &cmd_crosscoder, &cmd_steer,
-                                          &cmd_monitor, &cmd_encode, &cmd_shuffle,    &cmd_info};
+static const command *const commands[] = {
+    &cmd_train,      &cmd_eval,  &cmd_rank,    &cmd_study,  &cmd_auroc,   &cmd_top, &cmd_match,
+    &cmd_crosscoder, &cmd_steer, &cmd_monitor, &cmd_encode, &cmd_shuffle, &cmd_info};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_overview(FILE *stream)

@@ -2,7 +2,7 @@
 #ifndef SAE_REPORT_H
 #define SAE_REPORT_H
 
-#include "diff.h"
+#include "study.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -17,6 +17,14 @@ SAE_API sae_status sae_ranking_save(const sae_ranking *ranking, sae_context *con
 /* Every score of every latent with its rank, as CSV in the order of the ranking: docs/FORMATS.md, "Rankers". */
 SAE_API sae_status sae_rankers_save(const sae_rankers *rankers, sae_context *context, const char *path,
                                     bool overwrite, sae_error *err);
+
+/* Makes the folder unless it is there; its parent must be. */
+SAE_API sae_status sae_folder_make(const char *path, sae_error *err);
+
+/* Writes the tables of a study (CSV), verdict.txt and, last, verdict.json into the folder, which is made if need
+   be. Files and columns: docs/FORMATS.md. SAE_E_EXISTS: a file is there already and overwrite is false. */
+SAE_API sae_status sae_findings_save(const sae_findings *findings, const char *folder, bool overwrite,
+                                     sae_error *err);
 
 /* Encodes a dump and writes its sparse codes with the dump's columns to an HDF5 file. */
 SAE_API sae_status sae_codes_save(const sae_model *model, const sae_dump *dump, const char *path, bool overwrite,

@@ -1,0 +1,53 @@
+#include "base/error.h"
+#include "io/atomic_file.h"
+#include "report/study_tables.h"
+#include "sae/report.h"
+#include "study/findings.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+typedef sae_status (*write_fn)(saei_atomic_file *file, const sae_findings *findings, sae_error *err);
+
+static sae_status save_one(const sae_findings *findings, const char *folder, const char *name, write_fn write,
+                           bool overwrite, sae_error *err)
+{
+    char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, name) >= sizeof path)
+        return saei_fail(err, SAE_E_ARGUMENT, "%.100s…: the path is too long", folder);
+    saei_atomic_file *file;
+    sae_status status = saei_atomic_file_open(&file, findings->context, path,
+                                              overwrite ? SAEI_OVERWRITE : SAEI_KEEP_EXISTING, err);
+    if (status != SAE_OK)
+        return status;
+    status = write(file, findings, err);
+    if (status == SAE_OK)
+        status = saei_atomic_file_commit(&file, err);
+    saei_atomic_file_discard(file);
+    return status;
+}
+
+sae_status sae_folder_make(const char *path, sae_error *err)
+{
+    struct stat there;
+    if (mkdir(path, 0777) == 0)
+        return SAE_OK;
+    int why = errno;
+    if (why == EEXIST && stat(path, &there) == 0 && S_ISDIR(there.st_mode))
+        return SAE_OK;
+    return saei_fail_errno(err, why, "%s: cannot make the folder", path);
+}
+
+/* The verdict comes last: where it is, the tables are whole. */
+sae_status sae_findings_save(const sae_findings *findings, const char *folder, bool overwrite, sae_error *err)
+{
+    sae_status status = sae_folder_make(folder, err);
+    if (status == SAE_OK)
+        status = saei_study_tables_save(findings, folder, overwrite, err);
+    if (status == SAE_OK)
+        status = save_one(findings, folder, "verdict.txt", saei_verdict_text, overwrite, err);
+    return status == SAE_OK ? save_one(findings, folder, "verdict.json", saei_verdict_json, overwrite, err)
+                            : status;
+}
