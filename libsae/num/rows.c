@@ -1,26 +1,53 @@
 #include "num/rows.h"
 #include "num/simd.h"
 
-enum { LANES = 16, COMBINED = 4 };
+#include <string.h>
 
-static inline float sum_lanes(const float *lane)
+enum { LANES = 16, HALF = LANES / 2, COMBINED = 4 };
+
+/* Vectors, for compilers keep an array of lanes for several rows in memory and wait for every store. */
+typedef float floats __attribute__((vector_size(4 * HALF)));
+typedef float quad __attribute__((vector_size(16)));
+typedef floats loaded_floats __attribute__((aligned(4), may_alias));
+
+/* The 16 lanes of a sum. */
+typedef struct lanes {
+    floats low, high;
+} lanes;
+
+static inline void add_products(lanes *sum, const float *a, const float *b)
 {
-    float s[8];
-    for (int i = 0; i < 8; i++)
-        s[i] = lane[i] + lane[i + 8];
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    sum->low += *(const loaded_floats *)a * *(const loaded_floats *)b;
+    sum->high += *(const loaded_floats *)(a + HALF) * *(const loaded_floats *)(b + HALF);
+}
+
+/* Up to LANES products, filled up with zeros, which change no lane: none is −0. */
+static inline void add_last_products(lanes *sum, const float *a, const float *b, size_t n)
+{
+    float filled_a[LANES] = {0}, filled_b[LANES] = {0};
+    memcpy(filled_a, a, n * sizeof *a);
+    memcpy(filled_b, b, n * sizeof *b);
+    add_products(sum, filled_a, filled_b);
+}
+
+/* The first level of the tree that adds the lanes: sums of lanes i, i + 4, i + 8 and i + 12. */
+static inline void fold(quad *out, const lanes *sum)
+{
+    floats s = sum->low + sum->high;
+    *out = __builtin_shufflevector(s, s, 0, 1, 2, 3) + __builtin_shufflevector(s, s, 4, 5, 6, 7);
 }
 
 SAEI_CLONES float saei_row_dot(const float *a, const float *b, size_t d)
 {
-    float lane[LANES] = {0};
+    lanes sum = {{0}, {0}};
+    quad s;
     size_t i = 0;
     for (; i + LANES <= d; i += LANES)
-        for (int l = 0; l < LANES; l++)
-            lane[l] += a[i + (size_t)l] * b[i + (size_t)l];
-    for (int l = 0; i < d; i++, l++)
-        lane[l] += a[i] * b[i];
-    return sum_lanes(lane);
+        add_products(&sum, a + i, b + i);
+    if (i < d)
+        add_last_products(&sum, a + i, b + i, d - i);
+    fold(&s, &sum);
+    return (s[0] + s[2]) + (s[1] + s[3]);
 }
 
 /* Four sums at a time: each alone would wait for its own additions. */
@@ -29,20 +56,27 @@ SAEI_CLONES void saei_rows_dot(float *out, const float *a, const float *base, si
 {
     size_t i = 0;
     for (; i + COMBINED <= n; i += COMBINED) {
-        float lane[COMBINED][LANES] = {{0}};
-        const float *b[COMBINED];
+        lanes sum[COMBINED] = {{{0}, {0}}, {{0}, {0}}, {{0}, {0}}, {{0}, {0}}};
+        const float *b0 = base + row[i] * stride, *b1 = base + row[i + 1] * stride;
+        const float *b2 = base + row[i + 2] * stride, *b3 = base + row[i + 3] * stride;
         size_t e = 0;
-        for (size_t c = 0; c < COMBINED; c++)
-            b[c] = base + row[i + c] * stride;
-        for (; e + LANES <= d; e += LANES)
-            for (size_t c = 0; c < COMBINED; c++)
-                for (size_t l = 0; l < LANES; l++)
-                    lane[c][l] += a[e + l] * b[c][e + l];
-        for (size_t c = 0; c < COMBINED; c++) {
-            for (size_t l = 0; e + l < d; l++)
-                lane[c][l] += a[e + l] * b[c][e + l];
-            out[i + c] = sum_lanes(lane[c]);
+        for (; e + LANES <= d; e += LANES) {
+            add_products(&sum[0], a + e, b0 + e);
+            add_products(&sum[1], a + e, b1 + e);
+            add_products(&sum[2], a + e, b2 + e);
+            add_products(&sum[3], a + e, b3 + e);
         }
+        if (e < d) {
+            add_last_products(&sum[0], a + e, b0 + e, d - e);
+            add_last_products(&sum[1], a + e, b1 + e, d - e);
+            add_last_products(&sum[2], a + e, b2 + e, d - e);
+            add_last_products(&sum[3], a + e, b3 + e, d - e);
+        }
+        quad s[COMBINED];
+        for (size_t c = 0; c < COMBINED; c++)
+            fold(&s[c], &sum[c]);
+        for (size_t c = 0; c < COMBINED; c++)
+            out[i + c] = (s[c][0] + s[c][2]) + (s[c][1] + s[c][3]);
     }
     for (; i < n; i++)
         out[i] = saei_row_dot(a, base + row[i] * stride, d);

@@ -12,8 +12,6 @@
 /* Panels that are kept in the second-level cache while the rows pass; the strips of rows share it. */
 enum { GROUP_BYTES = 256 * 1024, GROUP_MAX = 32, SCRATCH_BYTES = 1800 * 1024, ALIGNMENT = 64, TAKEN = 9 };
 
-enum { PREFETCH_ROWS = 4 };
-
 /* Beyond it exact scores could overflow where approximate ones do not. */
 static const float BIAS_MAX = 0x1p120f;
 
@@ -184,36 +182,17 @@ static void screen_rows(const screen_work *work)
     }
 }
 
-static void prefetch_weights(const saei_encoder *e, uint32_t latent)
+/* Exact scores take the place of the lower bounds. */
+static void score_candidates(const saei_encoder *e, const float *x, saei_screen_row *row)
 {
-    const char *w = (const char *)(e->W_enc + (size_t)latent * e->d);
-    for (size_t byte = 0; byte < e->d * sizeof(float); byte += ALIGNMENT)
-        __builtin_prefetch(w + byte);
-}
-
-static float exact_score(const saei_encoder *e, const float *x, size_t j)
-{
-    float score = saei_row_dot(x, e->W_enc + j * e->d, e->d) + e->b_enc[j];
-    return score > (e->floor != NULL ? e->floor[j] : 0.0f) ? score : -INFINITY;
-}
-
-/* Exact scores take the place of the lower bounds. The rows go through the latents together, so that weights
-   that several of them need come from memory once; a window has about one candidate for two rows. */
-static void score_candidates(const screen_work *work)
-{
-    const saei_encoder *e = work->e;
-    size_t window = e->n_latents / (2 * e->k) + 1;
-    uint32_t done[SAEI_TILE_ROWS] = {0};
-    for (size_t end = window; end < e->n_latents + window; end += window)
-        for (size_t r = 0; r < work->n_rows; r++) {
-            size_t ahead = r + PREFETCH_ROWS;
-            if (ahead < work->n_rows && done[ahead] < work->rows[ahead].n &&
-                work->rows[ahead].latent[done[ahead]] < end)
-                prefetch_weights(e, work->rows[ahead].latent[done[ahead]]);
-            saei_screen_row *row = work->rows + r;
-            for (; done[r] < row->n && row->latent[done[r]] < end; done[r]++)
-                row->lower[done[r]] = exact_score(e, work->xc + r * e->d, row->latent[done[r]]);
-        }
+    float *score = row->lower;
+    saei_rows_dot(score, x, e->W_enc, e->d, row->latent, row->n, e->d);
+    for (uint32_t i = 0; i < row->n; i++) {
+        size_t j = row->latent[i];
+        score[i] += e->b_enc[j];
+        if (!(score[i] > (e->floor != NULL ? e->floor[j] : 0.0f)))
+            score[i] = -INFINITY;
+    }
 }
 
 /* The k largest of a row's exact scores. */
@@ -231,18 +210,18 @@ static void finish_rows(saei_code_slots out, const float *xc, size_t first, cons
                         saei_screen_counts *counts)
 {
     const saei_encoder *e = work->e;
-    for (size_t r = 0; r < work->n_rows; r++)
-        saei_screen_row_raise(work->rows + r, e->k, SIZE_MAX);
-    score_candidates(work);
     for (size_t r = 0; r < work->n_rows; r++) {
-        const saei_screen_row *row = work->rows + r;
+        saei_screen_row *row = work->rows + r;
+        saei_screen_row_settle(row, e->k);
         bool given_up = isnan(row->threshold);
         counts->candidates += row->n;
         counts->overflows += given_up ? 1 : 0;
-        if (given_up)
+        if (given_up) {
             saei_encode_row_exact(out, e, xc, first + r);
-        else
+        } else {
+            score_candidates(e, work->xc + r * e->d, row);
             select_codes(out, first + r, e->k, row);
+        }
     }
     counts->rows += work->n_rows;
 }

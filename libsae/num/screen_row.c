@@ -1,4 +1,5 @@
 #include "num/screen_row.h"
+#include "base/memory.h"
 #include "num/simd.h"
 #include "num/topk.h"
 
@@ -19,21 +20,104 @@ void saei_screen_row_start(saei_screen_row *row, float unit, float norm, float e
     row->n = 0;
 }
 
+enum { LANES = 8, GROUP = 32, ROUNDS = 8 };
+
+typedef float floats __attribute__((vector_size(4 * LANES)));
+typedef int32_t integers __attribute__((vector_size(4 * LANES)));
+typedef floats loaded_floats __attribute__((aligned(4), may_alias));
+
+static inline size_t count_above(const float *score, size_t n, float x)
+{
+    int32_t above = 0;
+    for (size_t i = 0; i < n; i++)
+        above += score[i] > x;
+    return (size_t)above;
+}
+
+/* The least and the largest of the scores above x; n ≥ LANES. In lanes, for compilers keep the order of
+   comparisons of floats. */
+static inline void range_above(float *least, float *most, const float *score, size_t n, float x)
+{
+    floats low = INFINITY - (floats){0}, high = -low;
+    for (size_t i = 0; i < n; i += LANES) {
+        floats s = *(const loaded_floats *)(score + saei_min_size(i, n - LANES));
+        integers lower = (s > x) & (s < low), higher = (s > x) & (s > high);
+        low = (floats)(((integers)s & lower) | ((integers)low & ~lower));
+        high = (floats)(((integers)s & higher) | ((integers)high & ~higher));
+    }
+    *least = INFINITY;
+    *most = -INFINITY;
+    for (size_t l = 0; l < LANES; l++) {
+        *least = low[l] < *least ? low[l] : *least;
+        *most = high[l] > *most ? high[l] : *most;
+    }
+}
+
+/* The largest number found in a few steps of bisection that more than k of the n ≥ LANES scores are above;
+   they are above x. */
+static inline float nearly_cut(const float *score, size_t n, size_t k, float x)
+{
+    float low = x, middle, high;
+    range_above(&middle, &high, score, n, x);
+    for (int round = 0; round < ROUNDS && middle > low && middle < high; round++) {
+        size_t above = count_above(score, n, middle);
+        if (above > k)
+            low = middle;
+        else
+            high = middle;
+        if (above > k && above <= k + k / 8 + 2)
+            break;
+        middle = low + 0.5f * (high - low);
+    }
+    return low;
+}
+
+/* Bit l tells whether score[l] reaches x, l < GROUP. */
+static inline uint32_t mask_reaching(const float *score, float x)
+{
+    integers bit = {1, 2, 4, 8, 16, 32, 64, 128}, mask = {0};
+    uint32_t bits = 0;
+    for (int i = 0; i < GROUP; i += LANES, bit <<= LANES)
+        mask |= (*(const loaded_floats *)(score + i) >= x) & bit;
+    for (int l = 0; l < LANES; l++)
+        bits |= (uint32_t)mask[l];
+    return bits;
+}
+
+/* Candidates that do not reach the threshold leave. Few stay, so it goes from one of these to the next; a row
+   has room for the group that is looked at. */
+static inline void drop_below_threshold(saei_screen_row *row)
+{
+    uint32_t kept = 0;
+    for (uint32_t first = 0; first < row->n; first += GROUP) {
+        uint32_t mask = mask_reaching(row->upper + first, row->threshold), left = row->n - first;
+        if (left < GROUP)
+            mask &= (UINT32_C(1) << left) - 1;
+        for (; mask != 0; mask &= mask - 1) {
+            uint32_t i = first + (uint32_t)__builtin_ctz(mask);
+            row->lower[kept] = row->lower[i];
+            row->upper[kept] = row->upper[i];
+            row->latent[kept++] = row->latent[i];
+        }
+    }
+    row->n = kept;
+}
+
+SAEI_CLONES void saei_screen_row_settle(saei_screen_row *row, size_t k)
+{
+    if (count_above(row->lower, row->n, row->threshold) > k)
+        row->threshold = saei_topk_cut(row->lower, row->n, k, row->threshold);
+    drop_below_threshold(row);
+}
+
 SAEI_CLONES void saei_screen_row_raise(saei_screen_row *row, size_t k, size_t capacity)
 {
-    size_t above = 0, kept = 0;
-    for (size_t i = 0; i < row->n; i++)
-        above += row->lower[i] > row->threshold;
-    if (above > k)
-        row->threshold = saei_topk_cut(row->lower, row->n, k, row->threshold);
-    for (size_t i = 0; i < row->n; i++) {
-        row->lower[kept] = row->lower[i];
-        row->upper[kept] = row->upper[i];
-        row->latent[kept] = row->latent[i];
-        kept += row->upper[i] >= row->threshold;
-    }
-    row->n = (uint32_t)kept;
-    if (kept + SAEI_ROOM > capacity) {
+    if (row->n >= LANES && count_above(row->lower, row->n, row->threshold) > k)
+        row->threshold = nearly_cut(row->lower, row->n, k, row->threshold);
+    drop_below_threshold(row);
+    if (row->n + SAEI_ROOM > capacity)
+        saei_screen_row_settle(row, k);
+    if (row->n + SAEI_ROOM > capacity) {
         row->threshold = NAN;
         row->n = 0;
     }

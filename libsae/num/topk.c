@@ -47,9 +47,19 @@ typedef struct score_span {
 
 static inline float largest(score_span span)
 {
-    float most = -INFINITY;
-    for (size_t i = 0; i < span.n; i++)
+    /* In lanes, for compilers keep the order of comparisons of floats. */
+    enum { LANES = 8 };
+    float lane[LANES], most = -INFINITY;
+    for (size_t l = 0; l < LANES; l++)
+        lane[l] = -INFINITY;
+    size_t i = 0;
+    for (; i + LANES <= span.n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            lane[l] = span.score[i + l] > lane[l] ? span.score[i + l] : lane[l];
+    for (; i < span.n; i++)
         most = span.score[i] > most ? span.score[i] : most;
+    for (size_t l = 0; l < LANES; l++)
+        most = lane[l] > most ? lane[l] : most;
     return most;
 }
 

@@ -413,6 +413,92 @@ START_TEST(rounding_of_long_sums_is_within_the_bounds)
 }
 END_TEST
 
+static int descending(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x < y) - (x > y);
+}
+
+/* Candidates of a row: neighbours in value are a bound apart at most, a tenth may lie below the floor. */
+static saei_screen_row drawn_row(saei_rng *rng, uint32_t n)
+{
+    saei_screen_row row = {.threshold = -INFINITY,
+                           .n = n,
+                           .lower = calloc(n + SAEI_ROOM, sizeof(float)),
+                           .upper = calloc(n + SAEI_ROOM, sizeof(float)),
+                           .latent = calloc(n + SAEI_ROOM, sizeof(uint32_t))};
+    for (uint32_t i = 0; i < n; i++) {
+        float score = (float)saei_rng_below(rng, 200) - 60.0f;
+        row.lower[i] = saei_rng_below(rng, 10) == 0 ? -INFINITY : score - 1.0f;
+        row.upper[i] = score + 1.0f;
+        row.latent[i] = 3 * i;
+    }
+    return row;
+}
+
+/* What may be among the k largest stays, in order; the threshold is at most the k-th largest lower bound, and
+   no less than the next once the row is settled. */
+static void check_raised(saei_rng *rng, uint32_t n, size_t k, bool settled)
+{
+    saei_screen_row row = drawn_row(rng, n);
+    float *lower = calloc(n + k, sizeof(float)), *upper = calloc(n, sizeof(float));
+    memcpy(lower, row.lower, n * sizeof *lower);
+    memcpy(upper, row.upper, n * sizeof *upper);
+    for (size_t i = n; i < n + k; i++)
+        lower[i] = -INFINITY;
+    qsort(lower, n + k, sizeof *lower, descending);
+    if (settled)
+        saei_screen_row_settle(&row, k);
+    else
+        saei_screen_row_raise(&row, k, SIZE_MAX);
+    ck_assert(row.threshold <= lower[k - 1]);
+    ck_assert(!settled || n <= k || row.threshold >= lower[k]);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (upper[i] >= row.threshold) {
+            ck_assert_uint_lt(kept, row.n);
+            ck_assert_uint_eq(row.latent[kept], 3 * i);
+            ck_assert(row.upper[kept++] == upper[i]);
+        }
+    ck_assert_uint_eq(kept, row.n);
+    free(row.lower);
+    free(row.upper);
+    free(row.latent);
+    free(lower);
+    free(upper);
+}
+
+START_TEST(raising_keeps_what_may_be_among_the_largest)
+{
+    saei_rng rng = saei_rng_new(14, SAEI_STREAM_INIT, 0);
+    for (uint32_t n = 1; n < 200; n += 3)
+        for (size_t k = 1; k < 70; k += 4) {
+            check_raised(&rng, n, k, false);
+            check_raised(&rng, n, k, true);
+        }
+}
+END_TEST
+
+/* Much above k stays only when bounds overlap: raising is worth its time. */
+START_TEST(raising_leaves_little_more_than_the_largest)
+{
+    saei_rng rng = saei_rng_new(15, SAEI_STREAM_INIT, 0);
+    for (size_t k = 8; k <= 64; k += 8) {
+        saei_screen_row row = drawn_row(&rng, (uint32_t)(4 * k));
+        for (uint32_t i = 0; i < row.n; i++) {
+            row.upper[i] = (float)saei_rng_uniform(&rng);
+            row.lower[i] = row.upper[i];
+        }
+        saei_screen_row_raise(&row, k, SIZE_MAX);
+        ck_assert_uint_ge(row.n, k);
+        ck_assert_uint_le(row.n, k + k / 4 + 4);
+        free(row.lower);
+        free(row.upper);
+        free(row.latent);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("screen");
@@ -431,6 +517,8 @@ int main(void)
     tcase_add_test(tests, nan_is_never_taken);
     tcase_add_test(tests, exact_scores_lie_between_the_bounds);
     tcase_add_test(tests, rounding_of_long_sums_is_within_the_bounds);
+    tcase_add_test(tests, raising_keeps_what_may_be_among_the_largest);
+    tcase_add_test(tests, raising_leaves_little_more_than_the_largest);
     tcase_add_test(tests, packed_vectors_keep_their_error_bounds);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
