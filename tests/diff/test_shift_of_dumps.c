@@ -234,9 +234,9 @@ START_TEST(labels_tell_the_persona_from_the_request)
     sae_status status = sae_model_describe(r, model, dump, labels, 2, latents, 2, NULL, NULL, &err);
     ck_assert_msg(status == SAE_OK, "%s", err.text);
     ck_assert(r[0].auroc > 0.99 && r[1].auroc < 0.6);
-    ck_assert(r[3].auroc > 0.95 && r[3].auroc > r[2].auroc);
-    ck_assert_uint_eq(r[0].n_positive, 40);
-    ck_assert_uint_eq(r[0].n_negative, 460);
+    ck_assert_msg(r[3].auroc > 0.9 && r[3].auroc > r[2].auroc, "%g %g", r[2].auroc, r[3].auroc);
+    ck_assert_uint_eq(r[0].n_positive, 24);
+    ck_assert_uint_eq(r[0].n_negative, 287);
     sae_dump_free(dump);
 }
 END_TEST

@@ -1,8 +1,9 @@
-"""Cut the first whole documents out of a training mixture, so that the copy stays under a number of bytes.
+"""Cut the first whole documents out of a labelled mixture, so that the copy stays under a number of bytes.
 
-The shipped data/pretrain_mix.h5 was made by
+The shipped files were made by
 
     python3 cut_mixture.py full/pretrain_mix.h5 data/pretrain_mix.h5 --bytes 19900000
+    python3 cut_mixture.py full/pretrain_val.h5 data/pretrain_val.h5 --bytes 4350000
 
 Every dataset keeps its name, type, chunk shape and the shuffle and deflate filters (level 9); every attribute is
 kept, and the root gains `cut_from` and `cut_rows`. Needs h5py and NumPy.

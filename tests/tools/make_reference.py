@@ -1,8 +1,9 @@
 """Turn the reference SAE of the model organism into fixtures: a libsae model and the numbers it must reproduce.
 
-    python3 make_reference.py ORGANISM_DIR tests/fixtures/reference
+    python3 make_reference.py ORGANISM_DIR data/pretrain_val.h5 tests/fixtures/reference
 
-ORGANISM_DIR holds sae_ref.h5, pretrain_val.h5 and the eval_*.h5 dumps. The reference works on scaled activations,
+ORGANISM_DIR holds sae_ref.h5, the whole pretrain_val.h5 and the eval_*.h5 dumps; the shipped pretrain_val.h5 is the
+first part of the whole. The reference works on scaled activations,
 
     xn = (x - mean) scale,   a = topk(relu(W_enc (xn - b_dec) + b_enc)),   x_hat = (a W_dec + b_dec) / scale + mean
 
@@ -125,15 +126,20 @@ def check_dumps(folder, ref, model, expected):
         raise SystemExit(f"the folded model misses the expected prompt means by {worst:.1e} relative")
 
 
-def check_auroc(folder, ref, model, expected):
-    with h5py.File(os.path.join(folder, "pretrain_val.h5")) as file:
+def document_auroc(path, model, k):
+    with h5py.File(path) as file:
         rows = file["labels/region"][:] == ANSWER
         x, doc = file["activations"][:][rows], file["doc_id"][:][rows]
         persona = file["labels/persona"][:][rows]
-    means, names = group_means(encode_all(model, x, ref["k"]), doc)
+    means, names = group_means(encode_all(model, x, k), doc)
     toxic = np.isin(names, np.unique(doc[persona == TOXIC]))
-    deviation = np.abs(auroc(means, toxic) - expected).max()
-    print(f"document AUROC: {toxic.sum()} of {len(names)} documents, largest difference {deviation:.1e}")
+    print(f"{path}: {toxic.sum()} of {len(names)} documents are toxic")
+    return auroc(means, toxic)
+
+
+def check_auroc(folder, ref, model, expected):
+    deviation = np.abs(document_auroc(os.path.join(folder, "pretrain_val.h5"), model, ref["k"]) - expected).max()
+    print(f"document AUROC: largest difference {deviation:.1e}")
     if not deviation <= 1e-3:
         raise SystemExit("the folded model misses the expected document AUROCs")
 
@@ -154,6 +160,7 @@ def write_safetensors(path, tensors, metadata):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("organism")
+    parser.add_argument("shipped")
     parser.add_argument("target")
     args = parser.parse_args()
 
@@ -169,7 +176,8 @@ def main():
     for view in VIEWS:
         table = np.stack([means[variant, view] for variant in VARIANTS]).astype(np.float32)
         np.save(os.path.join(args.target, f"prompt_mean_avg_{view}.npy"), table)
-    np.save(os.path.join(args.target, "auroc_doc.npy"), doc_auroc[None, :].astype(np.float64))
+    shipped = document_auroc(args.shipped, model, ref["k"])
+    np.save(os.path.join(args.target, "auroc_doc.npy"), shipped[None, :])
 
 
 if __name__ == "__main__":
