@@ -167,6 +167,18 @@ SAE_API const char *sae_findings_warning(const sae_findings *findings, size_t co
 /* Of the residual beyond the mean of the controls (of the base without one). */
 SAE_API const sae_shift_summary *sae_findings_shift(const sae_findings *findings, size_t condition);
 
+/* Where another ranker puts a candidate among all latents. */
+typedef struct sae_ranker_place {
+    double score; /* NaN: none */
+    size_t rank;  /* from 1, ties share the better place; 0: none */
+} sae_ranker_place;
+
+/* For bad conditions: the score of a candidate, merged, by every ranker that needs no further dump; minimum and
+   mean over the bad conditions stand with the first of these. NULL: not a bad condition, not computed. */
+SAE_API const sae_ranker_place *sae_findings_ranker(const sae_findings *findings, size_t condition,
+                                                    sae_ranker ranker, size_t i);
+SAE_API const sae_agreement *sae_findings_agreement(const sae_findings *findings, size_t condition);
+
 /* The dose series: conditions with a dose above that of the control with the lowest. 0: none. */
 SAE_API size_t sae_findings_doses(const sae_findings *findings);
 SAE_API size_t sae_findings_dose_condition(const sae_findings *findings, size_t k);

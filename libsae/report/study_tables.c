@@ -204,6 +204,43 @@ static void discrimination_rows(saei_table *table, const sae_findings *findings)
     }
 }
 
+static void ranker_rows(saei_table *table, const sae_findings *findings)
+{
+    for (size_t b = 0; b < findings->n_bad; b++)
+        for (unsigned r = 0; r < SAE_RANKERS; r++)
+            for (size_t i = 0; i < saei_findings_n(findings); i++) {
+                const sae_ranker_place *place =
+                    sae_findings_ranker(findings, findings->bad[b], (sae_ranker)r, i);
+                if (place == NULL)
+                    continue;
+                candidate_cells(table, findings, i);
+                saei_table_text(table, condition_at(findings, findings->bad[b])->name);
+                saei_table_text(table, sae_ranker_name((sae_ranker)r));
+                saei_table_number(table, place->score);
+                saei_table_count(table, place->rank);
+                saei_table_end_row(table);
+            }
+}
+
+static void agreement_rows(saei_table *table, const sae_findings *findings)
+{
+    for (size_t b = 0; b < findings->n_bad; b++)
+        for (unsigned r = 0; r < SAE_RANKERS; r++)
+            for (unsigned s = 0; s < r; s++) {
+                const sae_agreement *a = &findings->agreement[b];
+                if (isnan(a->overlap[0][r][s]))
+                    continue;
+                saei_table_text(table, condition_at(findings, findings->bad[b])->name);
+                saei_table_text(table, sae_ranker_name((sae_ranker)r));
+                saei_table_text(table, sae_ranker_name((sae_ranker)s));
+                saei_table_number(table, a->spearman[r][s]);
+                for (unsigned k = 0; k < SAE_AGREEMENT_DEPTHS; k++)
+                    saei_table_number(table, a->overlap[k][r][s]);
+                saei_table_count(table, a->n_latents);
+                saei_table_end_row(table);
+            }
+}
+
 static void match_rows(saei_table *table, const sae_findings *findings)
 {
     size_t n = saei_findings_n(findings);
@@ -281,6 +318,8 @@ static const struct {
                                 "beyond_p,beyond_q,heldout,heldout_p,shift_share,shift_cosine,p_direction,"
                                 "frequency,magnitude,change",
      evidence_rows},
+    {"rankers.csv", WHO "condition,ranker,score,rank", ranker_rows},
+    {"agreement.csv", "condition,ranker,with,spearman,overlap_10,overlap_100,latents", agreement_rows},
     {"doses.csv",
      WHO "condition," POINT
          "behaviour,trend,trend_p,trend_q,onset,onset_q,onset_beyond,half_dose,behaviour_dose,lead_ratio,"

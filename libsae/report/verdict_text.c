@@ -92,6 +92,20 @@ static void say_conditions(verdict_page *page, size_t i)
     }
 }
 
+/* The label that the candidate tells best, where it does so well: what it can be called. */
+static void say_reading(verdict_page *page, size_t i)
+{
+    const sae_findings *findings = page->findings;
+    size_t n = saei_findings_n(findings), best = 0;
+    if (findings->label == NULL)
+        return;
+    for (size_t l = 1; l < findings->study->n_labels; l++)
+        if (findings->label[l * n + i].auroc > findings->label[best * n + i].auroc)
+            best = l;
+    if (findings->label[best * n + i].auroc >= 0.9)
+        say(page, "    reads as \"%s\"\n", findings->study->labels[best].name);
+}
+
 static void say_labels(verdict_page *page, size_t i)
 {
     const sae_findings *findings = page->findings;
@@ -168,6 +182,25 @@ static void say_discrimination(verdict_page *page, size_t i)
         r->auroc, r->p, 100 * r->model_out, r->prompt_auroc);
 }
 
+/* Places by every ranker, in the first bad condition, which holds the minimum and the mean over all as well.
+ */
+static void say_rankers(verdict_page *page, size_t i)
+{
+    const sae_findings *findings = page->findings;
+    if (findings->n_bad == 0)
+        return;
+    say(page, "    place in %s by", condition_at(page, findings->bad[0])->name);
+    const char *comma = "";
+    for (unsigned r = 0; r < SAE_RANKERS; r++) {
+        const sae_ranker_place *place = sae_findings_ranker(findings, findings->bad[0], (sae_ranker)r, i);
+        if (place == NULL)
+            continue;
+        say(page, "%s %s %zu", comma, sae_ranker_name((sae_ranker)r), place->rank);
+        comma = ",";
+    }
+    say(page, "\n");
+}
+
 static void say_matches(verdict_page *page, size_t i)
 {
     const sae_findings *findings = page->findings;
@@ -210,12 +243,14 @@ static void say_candidate(verdict_page *page, size_t i)
         name_of(name, sizeof name, candidate), candidate->score,
         page->findings->judgement[i].carries ? " - carries the shift" : "");
     say_criteria(page, i);
+    say_reading(page, i);
     say_decoy(page, i);
     say_labels(page, i);
     say_conditions(page, i);
     say_dose(page, i);
     say_triggers(page, i);
     say_trajectories(page, i);
+    say_rankers(page, i);
     say_discrimination(page, i);
     say_matches(page, i);
 }

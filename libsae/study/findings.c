@@ -50,7 +50,10 @@ void sae_findings_free(sae_findings *findings)
         saei_profile_free(findings->small[c]);
     for (size_t t = 0; findings->step != NULL && t < findings->study->n_trajectories; t++)
         saei_free(context, findings->step[t]);
-    void *blocks[] = {findings->small,
+    void *blocks[] = {findings->bad,
+                      findings->agreement,
+                      findings->place,
+                      findings->small,
                       findings->leads,
                       findings->candidate,
                       findings->evidence,
@@ -208,6 +211,8 @@ static sae_status find(sae_findings *findings, sae_error *err)
     if (status == SAE_OK)
         status = saei_find_evidence(findings, err);
     if (status == SAE_OK)
+        status = saei_find_rankers(findings, err);
+    if (status == SAE_OK)
         status = saei_find_doses(findings, err);
     if (status == SAE_OK)
         status = saei_find_triggers(findings, err);
@@ -296,6 +301,30 @@ const sae_shift_summary *sae_findings_shift(const sae_findings *findings, size_t
     return condition < findings->study->n_conditions && condition != saei_study_base(findings->study)
                ? &findings->shift[condition]
                : NULL;
+}
+
+static size_t bad_index(const sae_findings *findings, size_t condition)
+{
+    size_t b = 0;
+    while (b < findings->n_bad && findings->bad[b] != condition)
+        b++;
+    return b;
+}
+
+const sae_ranker_place *sae_findings_ranker(const sae_findings *findings, size_t condition, sae_ranker ranker,
+                                            size_t i)
+{
+    size_t b = bad_index(findings, condition), n = saei_findings_n(findings);
+    if (b == findings->n_bad || (unsigned)ranker >= SAE_RANKERS || i >= n)
+        return NULL;
+    const sae_ranker_place *place = &findings->place[(b * SAE_RANKERS + ranker) * n + i];
+    return place->rank > 0 ? place : NULL;
+}
+
+const sae_agreement *sae_findings_agreement(const sae_findings *findings, size_t condition)
+{
+    size_t b = bad_index(findings, condition);
+    return b < findings->n_bad ? &findings->agreement[b] : NULL;
 }
 
 size_t sae_findings_doses(const sae_findings *findings)

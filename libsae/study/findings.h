@@ -30,6 +30,10 @@ struct sae_findings {
     sae_shift_summary *shift;            /* [conditions] */
     char (*warning)[SAEI_WARNING_BYTES]; /* [conditions] */
 
+    size_t n_bad, *bad;       /* [n_bad] conditions */
+    sae_agreement *agreement; /* [n_bad] */
+    sae_ranker_place *place;  /* [n_bad, SAE_RANKERS, n]; rank 0: not computed */
+
     saei_dose_series doses;
     sae_behaviour behaviour;
     sae_dose_response *dose_response; /* [n] */
@@ -57,6 +61,7 @@ static inline sae_evidence *saei_findings_evidence(const sae_findings *findings,
 
 /* Steps in this order; each allocates what it fills. */
 sae_status saei_find_evidence(sae_findings *findings, sae_error *err);
+sae_status saei_find_rankers(sae_findings *findings, sae_error *err);
 sae_status saei_find_doses(sae_findings *findings, sae_error *err);
 sae_status saei_find_triggers(sae_findings *findings, sae_error *err);
 sae_status saei_find_trajectories(sae_findings *findings, sae_error *err);
