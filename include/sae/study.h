@@ -69,6 +69,12 @@ SAE_API sae_status sae_study_set_reference(sae_study *study, const sae_dump *dum
 
 /* The column that names the prompts in every dump; borrowed. NULL: prompt_id, else doc_id. */
 SAE_API void sae_study_set_group(sae_study *study, const char *group);
+/* Weighs rows so that all dumps have the same distribution over the column "position", for responses of different
+   lengths; default false. */
+SAE_API void sae_study_match_positions(sae_study *study, bool match);
+/* Columns of every dump whose values become strata, beside is_continuation and position: a domain, a language.
+   columns [n] are borrowed. */
+SAE_API void sae_study_set_strata(sae_study *study, const char *const *columns, size_t n);
 
 SAE_API const char *sae_study_title(const sae_study *study);
 SAE_API size_t sae_study_conditions(const sae_study *study);
@@ -115,6 +121,7 @@ typedef struct sae_evidence {
     double p_beyond;         /* the largest p over the controls: of rising beyond each of them */
     double q_beyond;         /* Benjamini-Hochberg of it over all latents */
     sae_latent_shift shift;  /* share of the residual shift beyond the mean control, and cosine with it */
+    sae_shift_top together;  /* what the candidates up to this one carry of it */
     double p_direction;      /* of such a cosine, somewhere in the dictionary, had the shift a random direction */
     sae_decomposition parts; /* of the rise beyond the mean control */
 } sae_evidence;

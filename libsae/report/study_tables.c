@@ -96,10 +96,11 @@ static void evidence_rows(saei_table *table, const sae_findings *findings)
             contrast_cells(table, &s->delta);
             contrast_cells(table, &s->excess);
             saei_table_text(table, condition_at(findings, e->beyond_control)->name);
-            const double rest[] = {e->beyond.estimate, e->beyond.low,      e->beyond.high,
-                                   e->p_beyond,        e->q_beyond,        s->heldout_estimate,
-                                   s->heldout_p,       e->shift.share,     e->shift.cosine,
-                                   e->p_direction,     e->parts.frequency, e->parts.magnitude};
+            const double rest[] = {e->beyond.estimate, e->beyond.low,         e->beyond.high,
+                                   e->p_beyond,        e->q_beyond,           s->heldout_estimate,
+                                   s->heldout_p,       e->shift.share,        e->shift.cosine,
+                                   e->together.share,  e->together.explained, e->p_direction,
+                                   e->parts.frequency, e->parts.magnitude};
             for (size_t k = 0; k < sizeof rest / sizeof rest[0]; k++)
                 saei_table_number(table, rest[k]);
             saei_table_text(table, sae_change_name(e->parts.change));
@@ -315,7 +316,8 @@ static const struct {
      WHO "condition,role,rank,rank_low,rank_high,mean_before,mean_after,mean_control,freq_before,freq_after,"
          "freq_control," CONTRAST("delta")
              CONTRAST("excess") "least_exceeded,beyond,beyond_low,beyond_high,"
-                                "beyond_p,beyond_q,heldout,heldout_p,shift_share,shift_cosine,p_direction,"
+                                "beyond_p,beyond_q,heldout,heldout_p,shift_share,shift_cosine,together_share,"
+                                "together_explained,p_direction,"
                                 "frequency,magnitude,change",
      evidence_rows},
     {"rankers.csv", WHO "condition,ranker,score,rank", ranker_rows},

@@ -6,28 +6,18 @@
 #include "diff/multiplicity.h"
 #include "diff/profile_select.h"
 #include "diff/ranking.h"
-#include "model/model.h"
-#include "num/student.h"
-#include "study/findings.h"
+#include "study/compared.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* One condition with what it is compared with. */
-typedef struct comparison {
-    sae_findings *findings;
-    size_t condition, base, n_controls;
-    bool *is_control; /* [conditions] */
-    bool paired;      /* with every control; with the base without one */
-} comparison;
-
-static const saei_profile *profile_of(const comparison *c, size_t condition)
+static const saei_profile *profile_of(const saei_compared *c, size_t condition)
 {
     return c->findings->readings->of[condition].profile;
 }
 
-static sae_status rank(const comparison *c, const saei_profile *control, sae_error *err)
+static sae_status rank(const saei_compared *c, const saei_profile *control, sae_error *err)
 {
     sae_findings *findings = c->findings;
     const sae_study_options *options = &findings->options;
@@ -60,7 +50,7 @@ static sae_status rank(const comparison *c, const saei_profile *control, sae_err
 }
 
 /* contrasts [n]: the candidates in the condition against one other. */
-static sae_status contrast(sae_contrast *contrasts, const comparison *c, size_t other, sae_error *err)
+static sae_status contrast(sae_contrast *contrasts, const saei_compared *c, size_t other, sae_error *err)
 {
     const sae_findings *findings = c->findings;
     const sae_study_options *options = &findings->options;
@@ -84,7 +74,7 @@ static sae_status contrast(sae_contrast *contrasts, const comparison *c, size_t 
 }
 
 /* Rising beyond all controls is the union of as many null hypotheses: its p is the largest (Berger 1982). */
-static void keep_worst(const comparison *c, const sae_contrast *contrasts, size_t other, bool first)
+static void keep_worst(const saei_compared *c, const sae_contrast *contrasts, size_t other, bool first)
 {
     for (size_t i = 0; i < saei_findings_n(c->findings); i++) {
         sae_evidence *evidence = saei_findings_evidence(c->findings, i, c->condition);
@@ -97,7 +87,7 @@ static void keep_worst(const comparison *c, const sae_contrast *contrasts, size_
     }
 }
 
-static sae_status fill_q(const comparison *c, sae_error *err)
+static sae_status fill_q(const saei_compared *c, sae_error *err)
 {
     sae_findings *findings = c->findings;
     size_t n = saei_findings_n(findings);
@@ -114,7 +104,7 @@ static sae_status fill_q(const comparison *c, sae_error *err)
     return status;
 }
 
-static sae_status exceed_controls(const comparison *c, sae_error *err)
+static sae_status exceed_controls(const saei_compared *c, sae_error *err)
 {
     sae_findings *findings = c->findings;
     sae_contrast *contrasts;
@@ -133,100 +123,7 @@ static sae_status exceed_controls(const comparison *c, sae_error *err)
     return status == SAE_OK ? fill_q(c, err) : status;
 }
 
-/* out [n]: the mean of vectors [n] over the controls, or that of the base. */
-static void mean_over_controls(double *out, const comparison *c,
-                               const double *(*vector)(const comparison *, size_t), size_t n)
-{
-    memset(out, 0, n * sizeof *out);
-    for (size_t other = 0; other < c->findings->study->n_conditions; other++) {
-        if (c->n_controls > 0 ? !c->is_control[other] : other != c->base)
-            continue;
-        const double *values = vector(c, other);
-        for (size_t i = 0; i < n; i++)
-            out[i] += values[i] / (double)(c->n_controls > 0 ? c->n_controls : 1);
-    }
-}
-
-static const double *mean_rows(const comparison *c, size_t condition)
-{
-    return saei_residual_mean_get(c->findings->readings->of[condition].mean);
-}
-
-static const double *mean_activations(const comparison *c, size_t condition)
-{
-    return c->findings->candidates->mean[condition];
-}
-
-/* A random direction makes an angle with cosine beyond c to a given one with the probability that a Student t
-   of d - 1 degrees is beyond c sqrt((d - 1) / (1 - c²)); F directions were to choose from (Bonferroni). */
-static double chance_of_direction(double cosine, size_t d, size_t F)
-{
-    double df = (double)d - 1;
-    if (!(cosine > 0) || d < 2)
-        return 1;
-    double t = cosine < 1 ? cosine * sqrt(df / (1 - cosine * cosine)) : (double)INFINITY;
-    return fmin(1, (double)F * (isinf(t) ? 0 : saei_student_tail(t, df)));
-}
-
-static double cosine_with(const float *direction, const double *shift, size_t d)
-{
-    double product = 0, squares = 0;
-    for (size_t i = 0; i < d; i++) {
-        product += (double)direction[i] * shift[i];
-        squares += shift[i] * shift[i];
-    }
-    return squares > 0 ? product / sqrt(squares) : (double)NAN;
-}
-
-static void fill_shift(const comparison *c, const sae_latent_shift *latents, const double *shift)
-{
-    const saei_candidates *candidates = c->findings->candidates;
-    size_t d = candidates->clusters->d;
-    for (size_t i = 0; i < saei_candidates_count(candidates); i++) {
-        sae_cluster cluster = saei_candidates_at(candidates, i);
-        sae_evidence *evidence = saei_findings_evidence(c->findings, i, c->condition);
-        evidence->shift.share = 0;
-        for (size_t m = 0; m < cluster.n; m++)
-            evidence->shift.share += latents[cluster.latents[m]].share;
-        evidence->shift.cosine = cosine_with(cluster.direction, shift, d);
-        evidence->p_direction = chance_of_direction(evidence->shift.cosine, d, candidates->n_latents);
-    }
-}
-
-/* The residual shift beyond the controls, and how much of it each candidate carries. */
-static sae_status explain_shift(const comparison *c, sae_error *err)
-{
-    sae_findings *findings = c->findings;
-    sae_context *context = findings->context;
-    size_t d = sae_model_dim(findings->model), F = findings->candidates->n_latents;
-    double *before = NULL, *delta = NULL;
-    sae_latent_shift *latents = NULL;
-    sae_status status = saei_alloc(&before, context, saei_mul(2, d), sizeof *before, err);
-    if (status == SAE_OK)
-        status = saei_alloc(&delta, context, F, sizeof *delta, err);
-    if (status == SAE_OK)
-        status = saei_alloc(&latents, context, F, sizeof *latents, err);
-    if (status == SAE_OK) {
-        const double *after = mean_rows(c, c->condition), *rises = mean_activations(c, c->condition);
-        mean_over_controls(before, c, mean_rows, d);
-        mean_over_controls(delta, c, mean_activations, F);
-        for (size_t j = 0; j < F; j++)
-            delta[j] = rises[j] - delta[j];
-        for (size_t i = 0; i < d; i++)
-            before[d + i] = after[i] - before[i];
-        saei_residual_shift shift = {findings->model, before, after, delta};
-        status =
-            saei_residual_shift_explain(&findings->shift[c->condition], latents, NULL, &shift, NULL, 0, err);
-        if (status == SAE_OK)
-            fill_shift(c, latents, before + d);
-    }
-    saei_free(context, latents);
-    saei_free(context, delta);
-    saei_free(context, before);
-    return status;
-}
-
-static sae_status decompose(const comparison *c, const saei_profile *control, sae_error *err)
+static sae_status decompose(const saei_compared *c, const saei_profile *control, sae_error *err)
 {
     sae_findings *findings = c->findings;
     size_t n = saei_findings_n(findings);
@@ -245,7 +142,7 @@ static sae_status decompose(const comparison *c, const saei_profile *control, sa
     return status;
 }
 
-static sae_status gate(const comparison *c, sae_error *err)
+static sae_status gate(const saei_compared *c, sae_error *err)
 {
     sae_findings *findings = c->findings;
     size_t n = findings->study->n_conditions, k = 0;
@@ -274,7 +171,7 @@ static sae_status gate(const comparison *c, sae_error *err)
     return status;
 }
 
-static sae_status compare(comparison *c, sae_error *err)
+static sae_status compare(saei_compared *c, sae_error *err)
 {
     sae_findings *findings = c->findings;
     const saei_readings *readings = findings->readings;
@@ -290,7 +187,7 @@ static sae_status compare(comparison *c, sae_error *err)
     if (status == SAE_OK)
         status = exceed_controls(c, err);
     if (status == SAE_OK)
-        status = explain_shift(c, err);
+        status = saei_explain_shift(c, err);
     if (status == SAE_OK)
         status = decompose(c, control, err);
     if (status == SAE_OK)
@@ -303,7 +200,7 @@ sae_status saei_find_evidence(sae_findings *findings, sae_error *err)
 {
     size_t n = findings->study->n_conditions;
     sae_context *context = findings->context;
-    comparison c = {.findings = findings, .base = saei_study_base(findings->study)};
+    saei_compared c = {.findings = findings, .base = saei_study_base(findings->study)};
     sae_status status = saei_alloc(&findings->evidence, context, saei_mul(saei_findings_n(findings), n),
                                    sizeof *findings->evidence, err);
     if (status == SAE_OK)

@@ -18,6 +18,7 @@ void saei_readings_free(saei_readings *readings)
         return;
     for (size_t i = 0; readings->of != NULL && i < readings->n; i++)
         release(readings, i);
+    saei_matching_free(readings->matching);
     saei_free(readings->context, readings->paired);
     saei_free(readings->context, readings->of);
     saei_free(readings->context, readings);
@@ -64,28 +65,34 @@ typedef struct pass_sums {
     saei_profile_builder *builder;
 } pass_sums;
 
-static sae_status prepare(saei_reading *reading, pass_sums *sums, const sae_model *model,
-                          const sae_dump *dump, const char *group, sae_error *err)
+static sae_status prepare(saei_readings *readings, size_t i, pass_sums *sums, const sae_model *model,
+                          sae_error *err)
 {
-    sae_context *context = model->context;
+    saei_reading *reading = &readings->of[i];
+    sae_context *context = readings->context;
+    const sae_study *study = readings->study;
+    const sae_dump *dump = dump_of(readings, i);
+    const double *weight = readings->matching != NULL ? readings->matching->weight[i] : NULL;
     size_t d = sae_model_dim(model), F = sae_model_latents(model);
-    sae_status status = saei_groups_read(&reading->groups, context, dump, group, err);
+    sae_status status = saei_groups_read(&reading->groups, context, dump, readings->group, err);
     if (status == SAE_OK)
         status = saei_fidelity_new(&sums->fidelity, context, d, F, err);
     if (status == SAE_OK)
-        status = saei_profile_builder_new(&sums->builder, context, reading->groups, NULL, F, err);
+        status = saei_profile_builder_new(&sums->builder, context, reading->groups, weight, F, err);
     if (status == SAE_OK)
-        status = saei_residual_mean_new(&reading->mean, context, reading->groups, NULL, d, err);
+        status = saei_residual_mean_new(&reading->mean, context, reading->groups, weight, d, err);
     if (status == SAE_OK)
-        status = saei_strata_new(&reading->strata, context, dump, reading->groups, NULL, 0, F, err);
+        status = saei_strata_new(&reading->strata, context, dump, reading->groups, study->strata,
+                                 study->n_strata, F, err);
     return status;
 }
 
-static sae_status read_one(saei_reading *reading, const sae_model *model, const sae_dump *dump,
-                           const char *group, sae_progress_fn progress, void *user, sae_error *err)
+static sae_status read_one(saei_readings *readings, size_t i, const sae_model *model,
+                           sae_progress_fn progress, void *user, sae_error *err)
 {
+    saei_reading *reading = &readings->of[i];
     pass_sums sums = {0};
-    sae_status status = prepare(reading, &sums, model, dump, group, err);
+    sae_status status = prepare(readings, i, &sums, model, err);
     saei_observers observers = {4,
                                 {{saei_fidelity_observe, sums.fidelity},
                                  {saei_profile_builder_observe, sums.builder},
@@ -93,7 +100,7 @@ static sae_status read_one(saei_reading *reading, const sae_model *model, const 
                                  {saei_strata_observe, reading->strata}}};
     if (status == SAE_OK)
         status = saei_pass_run(&(saei_pass){.model = model,
-                                            .dump = dump,
+                                            .dump = dump_of(readings, i),
                                             .reconstruct = true,
                                             .consume = saei_observe,
                                             .consume_user = &observers,
@@ -106,6 +113,20 @@ static sae_status read_one(saei_reading *reading, const sae_model *model, const 
         reading->fidelity = saei_fidelity_get(sums.fidelity);
     saei_profile_builder_free(sums.builder);
     saei_fidelity_free(sums.fidelity);
+    return status;
+}
+
+static sae_status match_positions(saei_readings *readings, sae_error *err)
+{
+    const sae_dump **dumps;
+    sae_status status = saei_alloc(&dumps, readings->context, readings->n, sizeof *dumps, err);
+    if (status != SAE_OK)
+        return status;
+    for (size_t i = 0; i < readings->n; i++)
+        dumps[i] = dump_of(readings, i);
+    status =
+        saei_matching_read(&readings->matching, readings->context, dumps, readings->n, readings->group, err);
+    saei_free(readings->context, dumps);
     return status;
 }
 
@@ -138,9 +159,10 @@ sae_status saei_readings_new(saei_readings **out, const sae_study *study, const 
         status = saei_alloc(&readings->paired, context, readings->n, 1, err);
     if (status == SAE_OK)
         status = check_dumps(readings, model, err);
+    if (status == SAE_OK && study->match_positions)
+        status = match_positions(readings, err);
     for (size_t i = 0; status == SAE_OK && i < readings->n; i++)
-        status =
-            read_one(&readings->of[i], model, dump_of(readings, i), readings->group, progress, user, err);
+        status = read_one(readings, i, model, progress, user, err);
     if (status == SAE_OK)
         status = decide_pairs(readings, err);
     if (status != SAE_OK) {

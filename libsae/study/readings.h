@@ -3,6 +3,7 @@
 #define SAEI_READINGS_H
 
 #include "apply/fidelity.h"
+#include "diff/matching.h"
 #include "diff/pairing.h"
 #include "diff/residual_shift.h"
 #include "diff/strata.h"
@@ -21,8 +22,9 @@ typedef struct saei_readings {
     const sae_study *study;
     const char *group; /* the column that names the prompts in every dump */
     size_t n;
-    saei_reading *of; /* [n] by condition */
-    bool *paired;     /* [n] whether the condition holds the prompts of the base */
+    saei_reading *of;        /* [n] by condition */
+    saei_matching *matching; /* row weights of the conditions; NULL: all rows weigh alike */
+    bool *paired;            /* [n] whether the condition holds the prompts of the base */
 } saei_readings;
 
 /* Checks every dump before the first is read, then reads each once. */

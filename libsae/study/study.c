@@ -146,6 +146,17 @@ void sae_study_set_group(sae_study *study, const char *group)
     study->group = group;
 }
 
+void sae_study_match_positions(sae_study *study, bool match)
+{
+    study->match_positions = match;
+}
+
+void sae_study_set_strata(sae_study *study, const char *const *columns, size_t n)
+{
+    study->strata = columns;
+    study->n_strata = n;
+}
+
 const char *sae_study_title(const sae_study *study)
 {
     return study->title;

@@ -9,6 +9,9 @@ typedef struct saei_study_file saei_study_file;
 struct sae_study {
     sae_context *context;
     const char *title, *group;
+    bool match_positions;
+    const char *const *strata; /* [n_strata] columns */
+    size_t n_strata;
     sae_condition *conditions;
     size_t n_conditions;
     sae_study_trigger *triggers;

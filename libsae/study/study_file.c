@@ -339,8 +339,9 @@ static sae_status read_each(sae_study *study, const char *name, read_fn read, sa
 
 static sae_status read_study(sae_study *study, sae_error *err)
 {
-    static const char *const members[] = {"format",   "title",        "group",     "rows", "conditions",
-                                          "triggers", "trajectories", "reference", NULL};
+    static const char *const members[] = {"format",          "title",     "group",      "rows",
+                                          "match_positions", "strata",    "conditions", "triggers",
+                                          "trajectories",    "reference", NULL};
     saei_study_file *file = study->file;
     const char *format, *title;
     sae_status status = check_members(file, file->root, "the file", members, err);
@@ -359,7 +360,12 @@ static sae_status read_study(sae_study *study, sae_error *err)
     if (status != SAE_OK)
         return status;
     study->title = title != NULL ? title : "";
-    status = read_each(study, "conditions", read_condition, err);
+    study->match_positions = json_is_true(json_object_get(file->root, "match_positions"));
+    json_t *strata = json_object_get(file->root, "strata");
+    if (strata != NULL)
+        status = text_list(&study->strata, &study->n_strata, file, strata, "strata", err);
+    if (status == SAE_OK)
+        status = read_each(study, "conditions", read_condition, err);
     if (status == SAE_OK)
         status = read_each(study, "triggers", read_trigger, err);
     if (status == SAE_OK)
