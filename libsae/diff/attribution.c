@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "diff/paired_rows.h"
+#include "dump/same_rows.h"
 #include "model/model.h"
 #include "num/blas.h"
 
@@ -56,7 +57,7 @@ sae_status saei_attribution_new(saei_attribution **out, const sae_dump *activati
 {
     *out = NULL;
     saei_attribution *a;
-    sae_status status = saei_paired_rows_check(activations, gradients, group, context, err);
+    sae_status status = saei_dump_same_rows(activations, gradients, group, err);
     if (status == SAE_OK)
         status = saei_alloc(&a, context, 1, sizeof *a, err);
     if (status != SAE_OK)

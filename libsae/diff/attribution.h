@@ -12,7 +12,7 @@
    rows are read. O(rows d²) time instead of O(rows F d), O(d²) memory. */
 typedef struct saei_attribution saei_attribution;
 
-/* SAE_E_MISMATCH when gradients are not row by row those of activations (saei_paired_rows_check; the columns
+/* SAE_E_MISMATCH when gradients are not row by row those of activations (saei_dump_same_rows; the columns
    of a gradient dump may be missing). groups are those of the rows and must outlive it, as gradients and
    row_weight [rows] (as for saei_profile_builder) must. */
 sae_status saei_attribution_new(saei_attribution **out, const sae_dump *activations,

@@ -1,6 +1,7 @@
 #include "diff/difference_encoding.h"
 #include "base/memory.h"
 #include "diff/paired_rows.h"
+#include "dump/same_rows.h"
 #include "model/difference_view.h"
 
 struct saei_difference_encoder {
@@ -18,7 +19,7 @@ sae_status saei_difference_encoder_new(saei_difference_encoder **out, const sae_
     *out = NULL;
     sae_context *context = model->context;
     saei_difference_encoder *encoder;
-    sae_status status = saei_paired_rows_check(after, before, group, context, err);
+    sae_status status = saei_dump_same_rows(before, after, group, err);
     if (status == SAE_OK)
         status = saei_alloc(&encoder, context, 1, sizeof *encoder, err);
     if (status != SAE_OK)

@@ -9,7 +9,7 @@
    mean is Δ itself. Memory follows the (prompt, latent) pairs in which a difference is active. */
 typedef struct saei_difference_encoder saei_difference_encoder;
 
-/* SAE_E_MISMATCH when the dumps are not the same rows (saei_paired_rows_check). groups are those of the rows
+/* SAE_E_MISMATCH when the dumps are not the same rows (saei_dump_same_rows). groups are those of the rows
    of after; model, before and groups must outlive the encoder. */
 sae_status saei_difference_encoder_new(saei_difference_encoder **out, const sae_model *model,
                                        const sae_dump *before, const sae_dump *after, const char *group,

@@ -4,11 +4,6 @@
 
 #include "apply/pass.h"
 
-/* SAE_E_MISMATCH unless both have as many rows, as wide, and agree row by row in each of the columns group,
-   "position" and "token_ids" that both have: the text says where they part. group may be NULL. */
-sae_status saei_paired_rows_check(const sae_dump *a, const sae_dump *b, const char *group,
-                                  sae_context *context, sae_error *err);
-
 typedef struct saei_paired_rows {
     sae_context *context;
     const sae_dump *dump; /* borrowed */

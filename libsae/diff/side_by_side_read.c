@@ -2,6 +2,7 @@
 #include "diff/matching.h"
 #include "diff/paired_rows.h"
 #include "diff/side_by_side.h"
+#include "dump/same_rows.h"
 #include "model/model.h"
 
 #include <stdio.h>
@@ -17,8 +18,7 @@ static sae_status open_encoder(saei_side_readings *readings, size_t i, const dou
 {
     const saei_comparison *c = &readings->comparison;
     sae_error reason = {0};
-    sae_status status =
-        saei_paired_rows_check(c->dumps[i], c->dumps[0], c->group, readings->model->context, &reason);
+    sae_status status = saei_dump_same_rows(c->dumps[0], c->dumps[i], c->group, &reason);
     if (status == SAE_E_MISMATCH && readings->input->by != SAE_RANKER_DIFFERENCE_ENCODING) {
         snprintf(readings->no_difference, sizeof readings->no_difference, "%s", reason.text);
         return SAE_OK;

@@ -5,6 +5,7 @@
 #include "diff/attribution.h"
 #include "diff/difference_encoding.h"
 #include "diff/paired_rows.h"
+#include "dump/same_rows.h"
 #include "../tools/run_suite.h"
 #include "ranker_fixture.h"
 
@@ -59,10 +60,10 @@ START_TEST(difference_encoding_is_that_of_numpy)
 }
 END_TEST
 
-static void check_refused(sae_context *context, const sae_dump *a, const sae_dump *b, const char *reason)
+static void check_refused(const sae_dump *a, const sae_dump *b, const char *reason)
 {
     sae_error err = {0};
-    ck_assert_int_eq(saei_paired_rows_check(a, b, "prompt_id", context, &err), SAE_E_MISMATCH);
+    ck_assert_int_eq(saei_dump_same_rows(a, b, "prompt_id", &err), SAE_E_MISMATCH);
     ck_assert_msg(strstr(err.text, reason) != NULL, "%s", err.text);
 }
 
@@ -76,13 +77,13 @@ START_TEST(other_rows_are_refused)
     sae_dump *bare = toy_dump(context, rows, 4, 3, NULL), *fewer = toy_dump(context, rows, 3, 3, prompt);
     sae_dump *wide = toy_dump(context, rows, 4, 2, prompt), *moved = toy_dump(context, rows, 4, 3, other);
     ck_assert_int_eq(sae_dump_add_column(a, "position", position, NULL), SAE_OK);
-    ck_assert_int_eq(saei_paired_rows_check(a, same, "prompt_id", context, NULL), SAE_OK);
-    ck_assert_int_eq(saei_paired_rows_check(a, bare, "prompt_id", context, NULL), SAE_OK);
-    check_refused(context, a, fewer, "4 rows of 3 numbers and 3 rows of 3");
-    check_refused(context, a, wide, "4 rows of 3 numbers and 4 rows of 2");
-    check_refused(context, a, moved, "prompt_id of row 2 is 1 in the one and 0 in the other");
+    ck_assert_int_eq(saei_dump_same_rows(a, same, "prompt_id", NULL), SAE_OK);
+    ck_assert_int_eq(saei_dump_same_rows(a, bare, "prompt_id", NULL), SAE_OK);
+    check_refused(a, fewer, ": 3 rows, but");
+    check_refused(a, wide, "rows of width 2, but");
+    check_refused(a, moved, "row 2 has prompt_id 0, but 1 in");
     ck_assert_int_eq(sae_dump_add_column(same, "position", shifted, NULL), SAE_OK);
-    check_refused(context, a, same, "position of row 0 is 0 in the one and 1 in the other");
+    check_refused(a, same, "row 0 has position 1, but 0 in");
     sae_dump *all[6] = {a, same, bare, fewer, wide, moved};
     for (int i = 0; i < 6; i++)
         sae_dump_free(all[i]);

@@ -402,7 +402,7 @@ START_TEST(rankers_without_their_input_are_refused)
     check_refused(&s, &input, SAE_E_ARGUMENT, "gradients before need those after");
     input.gradients_before = NULL;
     input.gradients = after[1];
-    check_refused(&s, &input, SAE_E_MISMATCH, "cannot be paired row by row");
+    check_refused(&s, &input, SAE_E_MISMATCH, "tokens");
     /* Rows that do not pair cost the difference encoding, no more; unless that is what was asked for. */
     input.gradients = NULL;
     after[0] = after[1];
@@ -411,10 +411,10 @@ START_TEST(rankers_without_their_input_are_refused)
     ck_assert_int_eq(sae_rankers_new(&rankers, s.model, &input, &options, NULL), SAE_OK);
     ck_assert_ptr_null(sae_rankers_scores(rankers, SAE_RANKER_DIFFERENCE_ENCODING));
     ck_assert_ptr_nonnull(
-        strstr(sae_rankers_why_not(rankers, SAE_RANKER_DIFFERENCE_ENCODING), "cannot be paired row by row"));
+        strstr(sae_rankers_why_not(rankers, SAE_RANKER_DIFFERENCE_ENCODING), "tokens"));
     sae_rankers_free(rankers);
     input.by = SAE_RANKER_DIFFERENCE_ENCODING;
-    check_refused(&s, &input, SAE_E_MISMATCH, "cannot be paired row by row");
+    check_refused(&s, &input, SAE_E_MISMATCH, "tokens");
     close_study(&s);
 }
 END_TEST
