@@ -1,6 +1,6 @@
-#include "diff/multiplicity.h"
 #include "diff/confirmation.h"
 #include "base/memory.h"
+#include "diff/multiplicity.h"
 #include "diff/score.h"
 
 #include <math.h>
