@@ -19,7 +19,7 @@ void sae_dump_free(sae_dump *dump)
         saei_shard_close(&dump->shards[i], context);
     saei_free(context, dump->shards);
     saei_selection_free(&dump->selection, context);
-    saei_block_cache_free(dump->cache, context);
+    saei_block_cache_free(dump->cache);
     saei_free(context, dump->name);
     saei_free(context, dump);
 }
@@ -205,4 +205,9 @@ size_t saei_dump_piece_rows(const sae_dump *dump)
         rows = piece > rows ? piece : rows;
     }
     return (size_t)rows;
+}
+
+void saei_dump_rest(const sae_dump *dump)
+{
+    saei_block_cache_rest(dump->cache);
 }

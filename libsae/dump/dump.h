@@ -19,6 +19,10 @@ sae_status saei_dump_read_by(float *out, const sae_dump *dump, uint64_t first, s
 /* All selected rows [rows, d] where they lie in memory, one after the other; NULL when they do not. */
 const float *saei_dump_in_place(const sae_dump *dump);
 
+/* Gives back what reading takes, until the next read: for one dump of many, while the others are read. Not
+   while another thread reads it. */
+void saei_dump_rest(const sae_dump *dump);
+
 /* How a dump was made of two others. */
 typedef struct saei_joined {
     const char *name; /* "pair" or "difference"; NULL: it was not */

@@ -9,19 +9,37 @@
 /* From here on a seek costs less than the rows around the run. */
 enum { DIRECT_RUN_ROWS = 32 };
 
+static sae_status take_memory(saei_block_cache *cache, sae_error *err)
+{
+    sae_status status = SAE_OK;
+    if (cache->floats > 0)
+        status = saei_alloc(&cache->rows, cache->context, cache->floats, sizeof *cache->rows, err);
+    if (status == SAE_OK)
+        status = saei_inflater_new(&cache->inflater, cache->context, cache->packed_bytes, err);
+    return status;
+}
+
+static void give_back_memory(saei_block_cache *cache)
+{
+    saei_inflater_free(cache->inflater);
+    saei_free(cache->context, cache->rows);
+    cache->inflater = NULL;
+    cache->rows = NULL;
+    cache->shard = NULL;
+}
+
 sae_status saei_block_cache_new(saei_block_cache **out, sae_context *context, size_t floats,
                                 uint64_t packed_bytes, sae_error *err)
 {
     *out = NULL;
-    saei_block_cache *cache = NULL;
+    saei_block_cache *cache;
     sae_status status = saei_alloc(&cache, context, 1, sizeof *cache, err);
-    if (status == SAE_OK && floats > 0)
-        status = saei_alloc(&cache->rows, context, floats, sizeof *cache->rows, err);
-    if (status == SAE_OK)
-        status = saei_inflater_new(&cache->inflater, context, packed_bytes, err);
+    if (status != SAE_OK)
+        return status;
+    *cache = (saei_block_cache){.context = context, .floats = floats, .packed_bytes = packed_bytes};
+    status = take_memory(cache, err);
     if (status != SAE_OK) {
-        if (cache != NULL)
-            saei_free(context, cache->rows);
+        give_back_memory(cache);
         saei_free(context, cache);
         return status;
     }
@@ -30,14 +48,33 @@ sae_status saei_block_cache_new(saei_block_cache **out, sae_context *context, si
     return SAE_OK;
 }
 
-void saei_block_cache_free(saei_block_cache *cache, sae_context *context)
+void saei_block_cache_free(saei_block_cache *cache)
 {
     if (cache == NULL)
         return;
     pthread_mutex_destroy(&cache->mutex);
-    saei_inflater_free(cache->inflater);
-    saei_free(context, cache->rows);
-    saei_free(context, cache);
+    give_back_memory(cache);
+    saei_free(cache->context, cache);
+}
+
+void saei_block_cache_rest(saei_block_cache *cache)
+{
+    give_back_memory(cache);
+    cache->rests = true;
+}
+
+static sae_status wake(saei_block_cache *cache, sae_error *err)
+{
+    sae_status status = SAE_OK;
+    pthread_mutex_lock(&cache->mutex);
+    if (cache->rests) {
+        status = take_memory(cache, err);
+        if (status != SAE_OK)
+            give_back_memory(cache);
+        cache->rests = status != SAE_OK;
+    }
+    pthread_mutex_unlock(&cache->mutex);
+    return status;
 }
 
 static void copy_view(float *out, const sae_view *view, uint64_t first, uint64_t count)
@@ -92,9 +129,9 @@ sae_status saei_shard_read(float *out, const saei_shard *shard, saei_block_cache
         copy_view(out, &shard->view, first, count);
         return SAE_OK;
     }
-    if (shard->any_run && count >= DIRECT_RUN_ROWS)
+    sae_status status = wake(cache, err);
+    if (status == SAE_OK && shard->any_run && count >= DIRECT_RUN_ROWS)
         return read_entries(out, shard, cache, first, count, workers, err);
-    sae_status status = SAE_OK;
     while (count > 0 && status == SAE_OK) {
         uint64_t into = first % shard->block_rows, end = first + count, rows;
         bool to_the_end = end == shard->rows;

@@ -48,16 +48,23 @@ typedef struct saei_block_cache {
     pthread_mutex_t mutex;
     const saei_shard *shard; /* NULL: empty */
     uint64_t block;
-    float *rows; /* [largest block_rows, d]; NULL: all shards are in memory */
+    float *rows; /* [largest block_rows, d]; NULL: all shards are in memory, or it rests */
     saei_inflater *inflater;
+    sae_context *context;
+    size_t floats;
+    uint64_t packed_bytes;
+    bool rests; /* what it holds was given back; the next read takes it again */
 } saei_block_cache;
 
 /* floats: of the largest block; packed_bytes: of the largest chunk that is inflated. */
 sae_status saei_block_cache_new(saei_block_cache **out, sae_context *context, size_t floats,
                                 uint64_t packed_bytes, sae_error *err);
-void saei_block_cache_free(saei_block_cache *cache, sae_context *context);
+void saei_block_cache_free(saei_block_cache *cache);
+/* Gives the memory back until the next read. Not while another thread reads. */
+void saei_block_cache_rest(saei_block_cache *cache);
 
-/* Reads rows first .. first + count - 1 of the shard as float32 into out [count, d]; allocates nothing. */
+/* Reads rows first .. first + count - 1 of the shard as float32 into out [count, d]; allocates nothing but
+   after a rest of the cache. */
 sae_status saei_shard_read(float *out, const saei_shard *shard, saei_block_cache *cache, uint64_t first,
                            uint64_t count, saei_workers workers, sae_error *err);
 

@@ -1,6 +1,7 @@
 #include "study/readings.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "dump/dump.h"
 #include "model/model.h"
 
 static void release(saei_readings *readings, size_t i)
@@ -113,6 +114,7 @@ static sae_status read_one(saei_readings *readings, size_t i, const sae_model *m
         reading->fidelity = saei_fidelity_get(sums.fidelity);
     saei_profile_builder_free(sums.builder);
     saei_fidelity_free(sums.fidelity);
+    saei_dump_rest(dump_of(readings, i));
     return status;
 }
 

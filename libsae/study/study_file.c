@@ -3,6 +3,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "dump/dump.h"
 #include "io/input_file.h"
 #include "study/study.h"
 
@@ -186,8 +187,10 @@ static sae_status open_member(const sae_dump **out, saei_study_file *file, json_
     options.where = file->rows;
     if (status == SAE_OK)
         status = sae_dump_open(&file->dumps[file->n_dumps], file->context, paths, n, &options, err);
-    if (status == SAE_OK)
+    if (status == SAE_OK) {
+        saei_dump_rest(file->dumps[file->n_dumps]);
         *out = file->dumps[file->n_dumps++];
+    }
     saei_free(file->context, places);
     return status;
 }
