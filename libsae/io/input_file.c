@@ -85,11 +85,9 @@ sae_status saei_input_file_refuse(const saei_input_file *file, const char *wante
         {"version https://git-lfs", 23, SAE_E_FORMAT, "a Git-LFS pointer, not the data: run `git lfs pull`"},
         {"<!DOCTYPE", 9, SAE_E_FORMAT, "a web page saved under this name: download the file again"},
         {"<html", 5, SAE_E_FORMAT, "a web page saved under this name: download the file again"},
-        {"PK\3\4", 4, SAE_E_UNSUPPORTED, "a ZIP archive (.npz or .pt), which libsae does not read"},
-        {"PK\5\6", 4, SAE_E_UNSUPPORTED, "an empty ZIP archive, which libsae does not read"},
+        {"PK\5\6", 4, SAE_E_UNSUPPORTED, "an empty ZIP archive"},
         {"\x1f\x8b", 2, SAE_E_UNSUPPORTED, "compressed with gzip: decompress it first"},
         {"\x28\xb5\x2f\xfd", 4, SAE_E_UNSUPPORTED, "compressed with zstd: decompress it first"},
-        {"\x80\2", 2, SAE_E_UNSUPPORTED, "a Python pickle, which libsae does not read"},
         {"GGUF", 4, SAE_E_UNSUPPORTED, "a GGUF file, which libsae does not read"},
         {"PAR1", 4, SAE_E_UNSUPPORTED, "a Parquet file, which libsae does not read"},
     };

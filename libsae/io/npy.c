@@ -1,22 +1,12 @@
 /* NumPy's .npy, versions 1 to 3: magic, version, header length, a Python dict literal, the data. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/npy.h"
 #include "io/reader_format.h"
-#include "num/convert.h"
 
 #include <string.h>
 
-enum { HEADER_BYTES_MAX = 10000, FORTRAN_ROWS = 1024 };
-
-typedef struct npy_file {
-    sae_context *context;
-    const saei_input_file *input;
-    saei_dtype dtype;
-    bool big_endian, fortran_order;
-    size_t rank;
-    uint64_t shape[SAEI_ARRAY_RANK_MAX];
-    uint64_t data_start;
-} npy_file;
+enum { HEADER_BYTES_MAX = 10000 };
 
 /* The header while it is parsed: a hand-written scanner for exactly the literals NumPy writes, so that
    nesting costs nothing and nothing is evaluated. */
@@ -25,6 +15,7 @@ typedef struct cursor {
     uint64_t offset; /* of start in the file */
     const char *path;
     int major;
+    bool fortran_order;
 } cursor;
 
 static sae_status bad_header(const cursor *c, const char *what, sae_error *err)
@@ -82,25 +73,25 @@ static bool take_extent(cursor *c, uint64_t *out)
     return true;
 }
 
-static sae_status parse_shape(npy_file *file, cursor *c, sae_error *err)
+static sae_status parse_shape(saei_strided *array, cursor *c, sae_error *err)
 {
     if (!take(c, "("))
         return bad_header(c, "the shape is not a tuple", err);
     bool comma = true;
-    for (file->rank = 0; !take(c, ")"); file->rank++) {
-        if (file->rank == SAEI_ARRAY_RANK_MAX)
+    for (array->rank = 0; !take(c, ")"); array->rank++) {
+        if (array->rank == SAEI_ARRAY_RANK_MAX)
             return bad_header(c, "too many axes; at most 8 are read", err);
-        if (!comma || !take_extent(c, &file->shape[file->rank]))
+        if (!comma || !take_extent(c, &array->shape[array->rank]))
             return bad_header(c, "an axis of the shape is not a whole number below 2^64", err);
         comma = take(c, ",");
     }
     /* (48) is a number in parentheses, not a tuple. */
-    if (file->rank == 1 && !comma)
+    if (array->rank == 1 && !comma)
         return bad_header(c, "the shape is not a tuple", err);
     return SAE_OK;
 }
 
-static sae_status parse_descr(npy_file *file, cursor *c, sae_error *err)
+static sae_status parse_descr(saei_strided *array, cursor *c, sae_error *err)
 {
     static const struct {
         const char *name;
@@ -115,18 +106,18 @@ static sae_status parse_descr(npy_file *file, cursor *c, sae_error *err)
         return saei_fail(err, SAE_E_UNSUPPORTED, "%s: a structured .npy array; save one plain matrix",
                          c->path);
     if (strcmp(text, "bfloat16") == 0) {
-        file->dtype = SAEI_BF16;
+        array->dtype = SAEI_BF16;
         return SAE_OK;
     }
     const char *name = text;
     if (*name != '\0' && strchr("<>|=", *name) != NULL)
-        file->big_endian = *name++ == '>';
+        array->big_endian = *name++ == '>';
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(name, known[i].name) == 0) {
             /* '|' means that byte order does not matter. */
             if (*text == '|' && saei_dtype_size(known[i].dtype) > 1)
                 break;
-            file->dtype = known[i].dtype;
+            array->dtype = known[i].dtype;
             return SAE_OK;
         }
     if (strcmp(name, "V2") == 0)
@@ -137,7 +128,7 @@ static sae_status parse_descr(npy_file *file, cursor *c, sae_error *err)
                      c->path, text);
 }
 
-static sae_status parse_value(npy_file *file, cursor *c, const char *key, bool seen[3], sae_error *err)
+static sae_status parse_value(saei_strided *array, cursor *c, const char *key, bool seen[3], sae_error *err)
 {
     size_t which = strcmp(key, "descr") == 0 ? 0 : strcmp(key, "fortran_order") == 0 ? 1 : 2;
     if (which == 2 && strcmp(key, "shape") != 0)
@@ -146,15 +137,14 @@ static sae_status parse_value(npy_file *file, cursor *c, const char *key, bool s
         return bad_header(c, "a key is given twice", err);
     seen[which] = true;
     if (which == 0)
-        return parse_descr(file, c, err);
+        return parse_descr(array, c, err);
     if (which == 2)
-        return parse_shape(file, c, err);
-    file->fortran_order = take(c, "True");
-    return file->fortran_order || take(c, "False") ? SAE_OK
-                                                   : bad_header(c, "fortran_order is not a bool", err);
+        return parse_shape(array, c, err);
+    c->fortran_order = take(c, "True");
+    return c->fortran_order || take(c, "False") ? SAE_OK : bad_header(c, "fortran_order is not a bool", err);
 }
 
-static sae_status parse_header(npy_file *file, cursor *c, sae_error *err)
+static sae_status parse_header(saei_strided *array, cursor *c, sae_error *err)
 {
     bool seen[3] = {false, false, false}, comma = true;
     if (!take(c, "{"))
@@ -163,7 +153,7 @@ static sae_status parse_header(npy_file *file, cursor *c, sae_error *err)
         char key[16];
         if (!comma || !take_string(c, key, sizeof key) || !take(c, ":"))
             return bad_header(c, "not a dict of descr, fortran_order and shape", err);
-        sae_status status = parse_value(file, c, key, seen, err);
+        sae_status status = parse_value(array, c, key, seen, err);
         if (status != SAE_OK)
             return status;
         comma = take(c, ",");
@@ -175,93 +165,74 @@ static sae_status parse_header(npy_file *file, cursor *c, sae_error *err)
                                          : bad_header(c, "descr, fortran_order or shape is missing", err);
 }
 
-static sae_status read_header(npy_file *file, const char *path, sae_error *err)
+static sae_status check_size(const saei_strided *array, const saei_byte_run *run, sae_error *err)
 {
+    uint64_t bytes = saei_dtype_size(array->dtype), extents = bytes, left = run->bytes - array->start;
+    for (size_t axis = 0; axis < array->rank; axis++)
+        if (__builtin_mul_overflow(bytes, array->shape[axis], &bytes) ||
+            /* An axis of 0 would hide that the others wrap. */
+            __builtin_mul_overflow(extents, array->shape[axis] > 0 ? array->shape[axis] : 1, &extents))
+            return saei_fail(err, SAE_E_FORMAT, "%s: impossible shape: its size passes 2^64 bytes",
+                             run->name);
+    if (bytes > left)
+        return saei_fail_at(err, SAE_E_FORMAT, (int64_t)run->bytes,
+                            "%s: cut off: %llu of %llu bytes of data are there", run->name,
+                            (unsigned long long)left, (unsigned long long)bytes);
+    if (bytes < left)
+        return saei_fail_at(err, SAE_E_FORMAT, (int64_t)(array->start + bytes),
+                            "%s: %llu bytes after the array; save one array per file", run->name,
+                            (unsigned long long)(left - bytes));
+    return SAE_OK;
+}
+
+sae_status saei_npy_parse(saei_strided *out, const saei_byte_run *run, sae_error *err)
+{
+    *out = (saei_strided){0};
     unsigned char head[12];
     char text[HEADER_BYTES_MAX];
-    sae_status status = saei_input_file_read(head, file->input, 0, 10, err);
+    sae_status status = saei_byte_run_read(head, run, 0, 10, err);
     if (status != SAE_OK)
         return status;
+    if (memcmp(head, "\x93NUMPY", 6) != 0)
+        return saei_fail_at(err, SAE_E_FORMAT, 0, "%s: not a .npy array", run->name);
     if (head[6] < 1 || head[6] > 3 || head[7] != 0)
         return saei_fail_at(err, SAE_E_UNSUPPORTED, 6, "%s: .npy version %d.%d; 1.0, 2.0 and 3.0 are read",
-                            path, head[6], head[7]);
+                            run->name, head[6], head[7]);
     size_t start = head[6] == 1 ? 10 : 12, length = head[8] + 256u * head[9];
     if (start == 12) {
-        status = saei_input_file_read(head, file->input, 0, 12, err);
+        status = saei_byte_run_read(head + 10, run, 10, 2, err);
         if (status != SAE_OK)
             return status;
         length += ((size_t)head[11] << 24) + ((size_t)head[10] << 16);
     }
     if (length > sizeof text)
-        return saei_fail_at(err, SAE_E_FORMAT, 8, "%s: .npy header of %zu bytes; at most %d are read", path,
-                            length, HEADER_BYTES_MAX);
-    status = saei_input_file_read(text, file->input, start, length, err);
+        return saei_fail_at(err, SAE_E_FORMAT, 8, "%s: .npy header of %zu bytes; at most %d are read",
+                            run->name, length, HEADER_BYTES_MAX);
+    status = saei_byte_run_read(text, run, start, length, err);
     if (status != SAE_OK)
         return status;
-    cursor c = {text, text, text + length, start, path, head[6]};
-    file->data_start = start + length;
-    return parse_header(file, &c, err);
+    cursor c = {text, text, text + length, start, run->name, head[6], false};
+    out->start = start + length;
+    status = parse_header(out, &c, err);
+    if (status == SAE_OK)
+        status = check_size(out, run, err);
+    if (status == SAE_OK)
+        saei_strided_pack(out, c.fortran_order);
+    return status;
 }
 
-static sae_status check_size(const npy_file *file, const char *path, sae_error *err)
-{
-    uint64_t bytes = saei_dtype_size(file->dtype), left = file->input->bytes - file->data_start;
-    for (size_t axis = 0; axis < file->rank; axis++)
-        if (__builtin_mul_overflow(bytes, file->shape[axis], &bytes))
-            return saei_fail(err, SAE_E_FORMAT, "%s: impossible shape: its size passes 2^64 bytes", path);
-    if (bytes > left)
-        return saei_fail_at(err, SAE_E_FORMAT, (int64_t)file->input->bytes,
-                            "%s: cut off: %llu of %llu bytes of data are there", path,
-                            (unsigned long long)left, (unsigned long long)bytes);
-    if (bytes < left)
-        return saei_fail_at(err, SAE_E_FORMAT, (int64_t)(file->data_start + bytes),
-                            "%s: %llu bytes after the array; save one array per file", path,
-                            (unsigned long long)(left - bytes));
-    if (file->fortran_order && file->rank > 2)
-        return saei_fail(err, SAE_E_UNSUPPORTED,
-                         "%s: %zu axes in Fortran order; save numpy.ascontiguousarray of it", path,
-                         file->rank);
-    return SAE_OK;
-}
-
-/* A matrix in Fortran order is stored column after column: each column gives `count` values to scatter. */
-static sae_status read_columns(unsigned char *out, const npy_file *file, uint64_t first, uint64_t count,
-                               sae_error *err)
-{
-    size_t item = saei_dtype_size(file->dtype), columns = (size_t)file->shape[1];
-    unsigned char piece[FORTRAN_ROWS * sizeof(double)];
-    for (uint64_t done = 0; done < count; done += FORTRAN_ROWS) {
-        size_t n = count - done < FORTRAN_ROWS ? (size_t)(count - done) : FORTRAN_ROWS;
-        for (size_t column = 0; column < columns; column++) {
-            uint64_t at = (column * file->shape[0] + first + done) * item;
-            sae_status status =
-                saei_input_file_read(piece, file->input, file->data_start + at, n * item, err);
-            if (status != SAE_OK)
-                return status;
-            for (size_t i = 0; i < n; i++)
-                memcpy(out + ((size_t)(done + i) * columns + column) * item, piece + i * item, item);
-        }
-    }
-    return SAE_OK;
-}
+typedef struct npy_file {
+    sae_context *context;
+    saei_byte_run run;
+    saei_strided array;
+} npy_file;
 
 static sae_status read_entries(void *out, void *state, size_t array, uint64_t first, uint64_t count,
                                sae_error *err)
 {
     (void)array;
     const npy_file *file = state;
-    uint64_t entry = 1, item = saei_dtype_size(file->dtype);
-    for (size_t axis = 1; axis < file->rank; axis++)
-        entry *= file->shape[axis];
-    sae_status status;
-    if (file->fortran_order && file->rank == 2)
-        status = read_columns(out, file, first, count, err);
-    else
-        status = saei_input_file_read(out, file->input, file->data_start + first * entry * item,
-                                      (size_t)(count * entry * item), err);
-    if (status == SAE_OK && file->big_endian)
-        saei_swap_bytes(out, (size_t)item, (size_t)(count * entry));
-    return status;
+    return saei_strided_read(out, &file->array, &file->run, first, count, err);
 }
 
 static void close_file(void *state)
@@ -275,20 +246,12 @@ static const saei_format format = {"npy", read_entries, NULL, close_file};
 sae_status saei_npy_open(saei_reader *reader, sae_error *err)
 {
     npy_file *file;
-    const char *path = saei_reader_path(reader);
     sae_status status = saei_alloc(&file, saei_reader_context(reader), 1, sizeof *file, err);
     if (status != SAE_OK)
         return status;
     file->context = saei_reader_context(reader);
-    file->input = saei_reader_input(reader);
+    file->run = saei_byte_run_of_file(saei_reader_input(reader), file->context);
     saei_reader_set_format(reader, &format, file);
-    status = read_header(file, path, err);
-    if (status == SAE_OK)
-        status = check_size(file, path, err);
-    if (status != SAE_OK)
-        return status;
-    saei_array_info info = {.name = "", .dtype = file->dtype, .rank = file->rank};
-    memcpy(info.shape, file->shape, sizeof info.shape);
-    info.chunk_rows = file->fortran_order && file->rank == 2 ? FORTRAN_ROWS : 0;
-    return saei_reader_add_array(reader, &info, err);
+    status = saei_npy_parse(&file->array, &file->run, err);
+    return status == SAE_OK ? saei_reader_add_strided(reader, "", &file->array, &file->run, err) : status;
 }

@@ -95,6 +95,15 @@ sae_status saei_reader_add_array(saei_reader *reader, const saei_array_info *inf
     return SAE_OK;
 }
 
+sae_status saei_reader_add_strided(saei_reader *reader, const char *name, const saei_strided *array,
+                                   const saei_byte_run *run, sae_error *err)
+{
+    saei_array_info info = {.name = name, .dtype = array->dtype, .rank = array->rank};
+    memcpy(info.shape, array->shape, sizeof info.shape);
+    info.chunk_rows = saei_strided_chunk_rows(array, run);
+    return saei_reader_add_array(reader, &info, err);
+}
+
 sae_status saei_reader_add_attribute(saei_reader *reader, const char *name, const char *value, sae_error *err)
 {
     sae_status status = make_room(&reader->attributes, &reader->attributes_room, reader->n_attributes,
@@ -138,9 +147,13 @@ static sae_status open_by_content(saei_reader *reader, sae_error *err)
     memcpy(&header_bytes, head, sizeof header_bytes);
     if (head[8] == '{' && header_bytes <= input->bytes - 8)
         return saei_safetensors_open_reader(reader, err);
+    if (memcmp(head, "PK\3\4", 4) == 0)
+        return saei_zip_open_reader(reader, err);
+    if (head[0] == '\x80' && head[1] >= 2 && head[1] <= 5)
+        return saei_torch_open_legacy(reader, err);
     if (is_hdf5(input))
         return saei_hdf5_open(reader, err);
-    return saei_input_file_refuse(input, "an HDF5, .npy or safetensors file", err);
+    return saei_input_file_refuse(input, "an HDF5, .npy, .npz, safetensors or PyTorch file", err);
 }
 
 sae_status saei_reader_open(saei_reader **out, sae_context *context, const char *path, sae_error *err)

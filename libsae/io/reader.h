@@ -28,7 +28,8 @@ sae_status saei_reader_open(saei_reader **out, sae_context *context, const char 
 void saei_reader_free(saei_reader *reader);
 
 const char *saei_reader_path(const saei_reader *reader);
-const char *saei_reader_format(const saei_reader *reader); /* "HDF5", "npy", "safetensors" */
+const char *saei_reader_format(
+    const saei_reader *reader); /* "HDF5", "npy", "npz", "safetensors", "PyTorch" */
 size_t saei_reader_count(const saei_reader *reader);
 const saei_array_info *saei_reader_at(const saei_reader *reader, size_t i);
 const saei_array_info *saei_reader_find(const saei_reader *reader, const char *name); /* NULL: absent */

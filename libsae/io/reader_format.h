@@ -2,8 +2,8 @@
 #ifndef SAEI_READER_FORMAT_H
 #define SAEI_READER_FORMAT_H
 
-#include "io/input_file.h"
 #include "io/reader.h"
+#include "io/strided.h"
 
 typedef struct saei_format {
     const char *name; /* "HDF5", "npy" … */
@@ -21,6 +21,8 @@ typedef struct saei_format {
    once set) and adds the arrays. */
 sae_status saei_npy_open(saei_reader *reader, sae_error *err);
 sae_status saei_hdf5_open(saei_reader *reader, sae_error *err);
+sae_status saei_zip_open_reader(saei_reader *reader, sae_error *err); /* .npz or .pt */
+sae_status saei_torch_open_legacy(saei_reader *reader, sae_error *err);
 sae_status saei_safetensors_open_reader(saei_reader *reader, sae_error *err);
 
 sae_context *saei_reader_context(const saei_reader *reader);
@@ -29,6 +31,9 @@ void saei_reader_set_format(saei_reader *reader, const saei_format *format, void
 
 /* Copies *info and its name. SAE_E_FORMAT when its size does not fit 63 bits. */
 sae_status saei_reader_add_array(saei_reader *reader, const saei_array_info *info, sae_error *err);
+/* The same for an array that saei_strided_read reads. */
+sae_status saei_reader_add_strided(saei_reader *reader, const char *name, const saei_strided *array,
+                                   const saei_byte_run *run, sae_error *err);
 sae_status saei_reader_add_attribute(saei_reader *reader, const char *name, const char *value,
                                      sae_error *err);
 

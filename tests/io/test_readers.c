@@ -1,5 +1,5 @@
 /* One conformance suite over every format: the same matrix must come out of each file that make_fixtures.py
-   wrote, whatever its type, byte order, layout and the way it is read. */
+   and make_archive_fixtures.py wrote, whatever its type, byte order, layout and the way it is read. */
 #include "io/reader.h"
 #include "../tools/run_suite.h"
 #include "../tools/test_context.h"
@@ -34,6 +34,7 @@ static const struct {
     {"fortran_f4.npy", "", "npy", SAEI_F32, false},
     {"fortran_be_f8.npy", "", "npy", SAEI_F64, false},
     {"three_d_f2.npy", "", "npy", SAEI_F16, true},
+    {"fortran_3d.npy", "", "npy", SAEI_F32, true},
     {"matrix.safetensors", "F16", "safetensors", SAEI_F16, false},
     {"matrix.safetensors", "BF16", "safetensors", SAEI_BF16, false},
     {"matrix.safetensors", "F32", "safetensors", SAEI_F32, false},
@@ -64,6 +65,80 @@ static const struct {
     {"matrix.h5", "packed/i4", "HDF5", SAEI_I32, false},
     {"matrix.h5", "packed/chunked", "HDF5", SAEI_F32, false},
     {"matrix.h5", "again", "HDF5", SAEI_F16, true},
+    {"matrix.npz", "f2", "npz", SAEI_F16, false},
+    {"matrix.npz", "be_f4", "npz", SAEI_F32, false},
+    {"matrix.npz", "f8", "npz", SAEI_F64, false},
+    {"matrix.npz", "i2", "npz", SAEI_I16, false},
+    {"matrix.npz", "u8", "npz", SAEI_U64, false},
+    {"matrix.npz", "b1", "npz", SAEI_BOOL, false},
+    {"matrix.npz", "fortran", "npz", SAEI_F32, false},
+    {"matrix.npz", "three_d", "npz", SAEI_F16, true},
+    {"matrix.npz", "fortran_three_d", "npz", SAEI_F64, true},
+    {"matrix_packed.npz", "f2", "npz", SAEI_F16, false},
+    {"matrix_packed.npz", "be_f4", "npz", SAEI_F32, false},
+    {"matrix_packed.npz", "f8", "npz", SAEI_F64, false},
+    {"matrix_packed.npz", "i2", "npz", SAEI_I16, false},
+    {"matrix_packed.npz", "u8", "npz", SAEI_U64, false},
+    {"matrix_packed.npz", "b1", "npz", SAEI_BOOL, false},
+    {"matrix_packed.npz", "fortran", "npz", SAEI_F32, false},
+    {"matrix_packed.npz", "three_d", "npz", SAEI_F16, true},
+    {"matrix_packed.npz", "fortran_three_d", "npz", SAEI_F64, true},
+    {"matrix_stream.npz", "f2", "npz", SAEI_F16, false},
+    {"matrix_stream.npz", "be_f4", "npz", SAEI_F32, false},
+    {"matrix_stream.npz", "f8", "npz", SAEI_F64, false},
+    {"matrix_stream.npz", "i2", "npz", SAEI_I16, false},
+    {"matrix_stream.npz", "u8", "npz", SAEI_U64, false},
+    {"matrix_stream.npz", "b1", "npz", SAEI_BOOL, false},
+    {"matrix_stream.npz", "fortran", "npz", SAEI_F32, false},
+    {"matrix_stream.npz", "three_d", "npz", SAEI_F16, true},
+    {"matrix_stream.npz", "fortran_three_d", "npz", SAEI_F64, true},
+    {"matrix.pt", "f4", "PyTorch", SAEI_F32, false},
+    {"matrix.pt", "f8", "PyTorch", SAEI_F64, false},
+    {"matrix.pt", "f2", "PyTorch", SAEI_F16, false},
+    {"matrix.pt", "bf16", "PyTorch", SAEI_BF16, false},
+    {"matrix.pt", "parameter", "PyTorch", SAEI_F32, false},
+    {"matrix.pt", "whole.i1", "PyTorch", SAEI_I8, false},
+    {"matrix.pt", "whole.2", "PyTorch", SAEI_I16, false},
+    {"matrix.pt", "whole.wide.0", "PyTorch", SAEI_I32, false},
+    {"matrix.pt", "whole.wide.1", "PyTorch", SAEI_I64, false},
+    {"matrix.pt", "whole.u1", "PyTorch", SAEI_U8, false},
+    {"matrix.pt", "whole.bool", "PyTorch", SAEI_BOOL, false},
+    {"matrix.pt", "transposed", "PyTorch", SAEI_F32, false},
+    {"matrix.pt", "strided", "PyTorch", SAEI_F32, false},
+    {"matrix.pt", "three_d", "PyTorch", SAEI_F32, true},
+    {"matrix.pt", "turned", "PyTorch", SAEI_F32, true},
+    {"matrix_packed.pt", "f4", "PyTorch", SAEI_F32, false},
+    {"matrix_packed.pt", "f8", "PyTorch", SAEI_F64, false},
+    {"matrix_packed.pt", "f2", "PyTorch", SAEI_F16, false},
+    {"matrix_packed.pt", "bf16", "PyTorch", SAEI_BF16, false},
+    {"matrix_packed.pt", "parameter", "PyTorch", SAEI_F32, false},
+    {"matrix_packed.pt", "whole.i1", "PyTorch", SAEI_I8, false},
+    {"matrix_packed.pt", "whole.2", "PyTorch", SAEI_I16, false},
+    {"matrix_packed.pt", "whole.wide.0", "PyTorch", SAEI_I32, false},
+    {"matrix_packed.pt", "whole.wide.1", "PyTorch", SAEI_I64, false},
+    {"matrix_packed.pt", "whole.u1", "PyTorch", SAEI_U8, false},
+    {"matrix_packed.pt", "whole.bool", "PyTorch", SAEI_BOOL, false},
+    {"matrix_packed.pt", "transposed", "PyTorch", SAEI_F32, false},
+    {"matrix_packed.pt", "strided", "PyTorch", SAEI_F32, false},
+    {"matrix_packed.pt", "three_d", "PyTorch", SAEI_F32, true},
+    {"matrix_packed.pt", "turned", "PyTorch", SAEI_F32, true},
+    {"matrix_legacy.pt", "f4", "PyTorch", SAEI_F32, false},
+    {"matrix_legacy.pt", "f8", "PyTorch", SAEI_F64, false},
+    {"matrix_legacy.pt", "f2", "PyTorch", SAEI_F16, false},
+    {"matrix_legacy.pt", "bf16", "PyTorch", SAEI_BF16, false},
+    {"matrix_legacy.pt", "parameter", "PyTorch", SAEI_F32, false},
+    {"matrix_legacy.pt", "whole.i1", "PyTorch", SAEI_I8, false},
+    {"matrix_legacy.pt", "whole.2", "PyTorch", SAEI_I16, false},
+    {"matrix_legacy.pt", "whole.wide.0", "PyTorch", SAEI_I32, false},
+    {"matrix_legacy.pt", "whole.wide.1", "PyTorch", SAEI_I64, false},
+    {"matrix_legacy.pt", "whole.u1", "PyTorch", SAEI_U8, false},
+    {"matrix_legacy.pt", "whole.bool", "PyTorch", SAEI_BOOL, false},
+    {"matrix_legacy.pt", "transposed", "PyTorch", SAEI_F32, false},
+    {"matrix_legacy.pt", "strided", "PyTorch", SAEI_F32, false},
+    {"matrix_legacy.pt", "three_d", "PyTorch", SAEI_F32, true},
+    {"matrix_legacy.pt", "turned", "PyTorch", SAEI_F32, true},
+    {"matrix_v3.pt", "u2", "PyTorch", SAEI_U16, false},
+    {"matrix_v3.pt", "u4", "PyTorch", SAEI_U32, false},
 };
 
 enum { N_CASES = sizeof cases / sizeof *cases };
@@ -113,7 +188,8 @@ START_TEST(same_rows_from_every_format)
             float floats[ROWS * COLS];
             double doubles[ROWS * COLS];
             end -= n;
-            ck_assert_int_eq(saei_reader_read_f32(floats, reader, array, end, n, &err), SAE_OK);
+            ck_assert_msg(saei_reader_read_f32(floats, reader, array, end, n, &err) == SAE_OK, "%s",
+                          err.text);
             ck_assert_int_eq(saei_reader_read_f64(doubles, reader, array, end, n, &err), SAE_OK);
             assert_rows(floats, doubles, array->dtype, end * per_entry, n * per_entry);
         }
@@ -158,6 +234,26 @@ START_TEST(scalars_and_attributes)
 }
 END_TEST
 
+/* Plain values beside the tensors of a .pt file, by their path. */
+START_TEST(settings_of_torch)
+{
+    static const char *const files[] = {FIXTURES "matrix.pt", FIXTURES "matrix_legacy.pt"};
+    static const char *const expected[][2] = {
+        {"config.d", "7"}, {"config.rate", "0.5"}, {"config.name", "one matrix"}, {"config.tied", "true"}};
+    for (int f = 0; f < 2; f++) {
+        saei_reader *reader;
+        ck_assert_int_eq(saei_reader_open(&reader, context, files[f], &err), SAE_OK);
+        ck_assert_uint_eq(saei_reader_count(reader), 15);
+        ck_assert_uint_eq(saei_reader_attributes(reader), 4);
+        for (size_t i = 0; i < 4; i++) {
+            ck_assert_str_eq(saei_reader_attribute_name(reader, i), expected[i][0]);
+            ck_assert_str_eq(saei_reader_attribute_value(reader, i), expected[i][1]);
+        }
+        saei_reader_free(reader);
+    }
+}
+END_TEST
+
 static void assert_refused(const char *path, sae_status wanted, const char *reason)
 {
     saei_reader *reader;
@@ -178,7 +274,7 @@ START_TEST(refused)
     assert_refused(FIXTURES "late.h5", SAE_E_FORMAT, "never written");
     assert_refused(FIXTURES "sparse.h5", SAE_E_FORMAT, "claims");
     assert_refused(FIXTURES "ten_axes.h5", SAE_E_UNSUPPORTED, "axes");
-    assert_refused(FIXTURES "fortran_3d.npy", SAE_E_UNSUPPORTED, "Fortran");
+    assert_refused(FIXTURES "module.pt", SAE_E_UNSUPPORTED, "torch.nn.modules.linear.Linear");
 }
 END_TEST
 
@@ -204,9 +300,10 @@ END_TEST
 /* Every prefix of a file is refused when it is opened or read. */
 START_TEST(cut_off)
 {
-    static const char *const names[] = {"f4.npy", "matrix.safetensors", "sparse.h5"};
+    static const char *const names[] = {"f4.npy",    "matrix.safetensors", "sparse.h5", "matrix_packed.npz",
+                                        "matrix.pt", "matrix_legacy.pt"};
     temp_folder_make();
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 6; i++) {
         char path[512];
         size_t n;
         snprintf(path, sizeof path, FIXTURES "%s", names[i]);
@@ -263,6 +360,7 @@ int main(void)
     tcase_add_checked_fixture(tests, context_make, context_end);
     tcase_add_loop_test(tests, same_rows_from_every_format, 0, N_CASES);
     tcase_add_test(tests, scalars_and_attributes);
+    tcase_add_test(tests, settings_of_torch);
     tcase_add_test(tests, refused);
     tcase_add_test(tests, special_files);
     tcase_add_test(tests, cut_off);
