@@ -64,21 +64,59 @@ static void init(void *arguments)
     sae_study_options_init(&args->options);
 }
 
-/* A name in a study file is no path. */
-static void file_name(char *out, size_t bytes, const char *condition)
+/* FOLDER/ranking_NAME.csv; a name in a study file is no path. */
+static void ranking_path(char path[PATH_MAX], const char *folder, const char *condition)
 {
-    snprintf(out, bytes, "%s", condition);
-    for (char *c = out; *c != '\0'; c++)
+    char name[200];
+    snprintf(name, sizeof name, "%s", condition);
+    for (char *c = name; *c != '\0'; c++)
         if (*c == '/' || (unsigned char)*c < ' ')
             *c = '_';
+    snprintf(path, PATH_MAX, "%s/ranking_%s.csv", folder, name);
+}
+
+/* Told before the work: what is there already, and conditions whose files would be one. */
+static bool rankings_allowed(const sae_study *study, const char *folder, bool force)
+{
+    char path[PATH_MAX], other[PATH_MAX];
+    for (size_t i = 0; i < sae_study_conditions(study); i++) {
+        const char *name = sae_study_condition(study, i)->name;
+        if (sae_study_condition(study, i)->role == SAE_ROLE_BASE)
+            continue;
+        ranking_path(path, folder, name);
+        if (!force && file_exists(path)) {
+            complain("%s: is there already; pass --force to replace it", path);
+            return false;
+        }
+        for (size_t k = 0; k < i; k++) {
+            ranking_path(other, folder, sae_study_condition(study, k)->name);
+            if (strcmp(path, other) == 0) {
+                complain("%s: would hold the ranking of both %s and %s; rename one", path,
+                         sae_study_condition(study, k)->name, name);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* An old verdict says nothing of the rankings that replace those beside it. */
+static void withdraw_verdict(const char *folder)
+{
+    static const char *const names[] = {"verdict.json", "verdict.txt"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < 2; i++)
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, names[i]) < sizeof path)
+            remove(path);
 }
 
 static int save_ranking(void *user, const sae_condition *condition, const sae_ranking *ranking)
 {
     ranking_sink *sink = user;
-    char name[100], path[PATH_MAX];
-    file_name(name, sizeof name, condition->name);
-    snprintf(path, sizeof path, "%s/ranking_%s.csv", sink->folder, name);
+    char path[PATH_MAX];
+    if (sink->force)
+        withdraw_verdict(sink->folder);
+    ranking_path(path, sink->folder, condition->name);
     sink->status = sae_ranking_save(ranking, sink->context, path, SAE_REPORT_CSV, sink->force, &sink->err);
     return sink->status != SAE_OK;
 }
@@ -123,25 +161,30 @@ static int print_verdict(const char *folder)
     return 0;
 }
 
-static sae_status run(sae_model **models, sae_study **study, sae_findings **findings, session *s,
-                      const study_args *args, sae_error *err)
+static sae_status load(sae_model **models, sae_study **study, session *s, const study_args *args,
+                       sae_error *err)
+{
+    sae_status status = SAE_OK;
+    for (size_t i = 0; status == SAE_OK && i < args->models.n; i++)
+        status = sae_model_load(&models[i], s->context, args->models.item[i], err);
+    return status == SAE_OK ? sae_study_load(study, s->context, args->base.operands[0], err) : status;
+}
+
+static sae_status weigh(sae_findings **findings, sae_model *const *models, const sae_study *study, session *s,
+                        const study_args *args, sae_error *err)
 {
     const char *folder = args->output.output;
     sae_study_options options = args->options;
     ranking_sink sink = {.context = s->context, .folder = folder, .force = args->output.force};
-    sae_status status = sae_folder_make(folder, err);
-    for (size_t i = 0; status == SAE_OK && i < args->models.n; i++)
-        status = sae_model_load(&models[i], s->context, args->models.item[i], err);
-    if (status == SAE_OK)
-        status = sae_study_load(study, s->context, args->base.operands[0], err);
     options.others = (const sae_model *const *)(models + 1);
     options.n_others = args->models.n - 1;
     options.each_ranking = save_ranking;
     options.ranking_user = &sink;
     options.progress = progress_callback;
     options.progress_user = &s->progress;
+    sae_status status = sae_folder_make(folder, err);
     if (status == SAE_OK)
-        status = sae_findings_new(findings, *study, models[0], &options, err);
+        status = sae_findings_new(findings, study, models[0], &options, err);
     if (sink.status != SAE_OK) {
         *err = sink.err;
         return sink.status;
@@ -171,9 +214,15 @@ static int run_study(session *s, const void *arguments)
     clock_gettime(CLOCK_MONOTONIC, &start);
     if (!folder_allowed(args->output.output, args->output.force))
         return 1;
-    sae_status status = run(models, &study, &findings, s, args, &err);
-    progress_clear(&s->progress);
-    int exit_status = status == SAE_OK ? print_verdict(args->output.output) : failed(status, &err);
+    int exit_status = 1;
+    sae_status status = load(models, &study, s, args, &err);
+    if (status != SAE_OK) {
+        exit_status = failed(status, &err);
+    } else if (rankings_allowed(study, args->output.output, args->output.force)) {
+        status = weigh(&findings, models, study, s, args, &err);
+        progress_clear(&s->progress);
+        exit_status = status == SAE_OK ? print_verdict(args->output.output) : failed(status, &err);
+    }
     if (exit_status == 0 && !args->base.quiet)
         print_cost(study, &start);
     sae_findings_free(findings);

@@ -62,7 +62,7 @@ SAE_API sae_status sae_study_add_condition(sae_study *study, const sae_condition
 SAE_API sae_status sae_study_add_trigger(sae_study *study, const sae_study_trigger *trigger, sae_error *err);
 SAE_API sae_status sae_study_add_trajectory(sae_study *study, const sae_study_trajectory *trajectory, sae_error *err);
 /* Labels describe latents after they are ranked; they never rank. dump is borrowed, labels are copied. One
-   reference dump a study, with up to SAE_LABELS_MAX labels. */
+   reference dump a study, with up to SAE_LABELS_MAX labels of different names. */
 enum { SAE_LABELS_MAX = 8 };
 SAE_API sae_status sae_study_set_reference(sae_study *study, const sae_dump *dump, const sae_label *labels,
                                            size_t n_labels, sae_error *err);
@@ -134,7 +134,7 @@ typedef enum sae_criterion {
     SAE_CRITERION_DIRECTION, /* points along the residual shift more than chance can explain */
     SAE_CRITERION_SHARE,     /* carries at least least_share of the shift */
     SAE_CRITERION_FIDELITY,  /* the model fits the rows of base, controls and bad conditions */
-    SAE_CRITERION_CONTROLS,  /* no control raises it half as much as the bad conditions */
+    SAE_CRITERION_CONTROLS,  /* no control raises it half as much as any bad condition; unknown without one */
     SAE_CRITERION_STABLE,    /* found in every other model */
     SAE_CRITERIA
 } sae_criterion;

@@ -5,7 +5,6 @@
 #include "study/findings.h"
 
 #include <math.h>
-#include <stdio.h>
 
 static const char *const role_names[] = {"base", "bad", "control", "probe"};
 static const char *const finding_names[] = {"unknown", "for", "against"};
@@ -61,11 +60,7 @@ static void candidate_rows(saei_table *table, const sae_findings *findings)
         const sae_candidate *candidate = &findings->candidate[i];
         candidate_cells(table, findings, i);
         saei_table_count(table, candidate->n_latents);
-        char latents[400] = "";
-        for (size_t m = 0, at = 0; m < candidate->n_latents && at < sizeof latents - 16; m++)
-            at += (size_t)snprintf(latents + at, sizeof latents - at, m > 0 ? " %u" : "%u",
-                                   candidate->latents[m]);
-        saei_table_text(table, latents);
+        saei_table_latents(table, candidate->latents, candidate->n_latents);
         saei_table_number(table, candidate->cosine);
         saei_table_number(table, candidate->correlation);
         saei_table_number(table, candidate->score);

@@ -93,6 +93,16 @@ void saei_table_count(saei_table *table, uint64_t value)
     saei_table_text(table, text);
 }
 
+void saei_table_latents(saei_table *table, const uint32_t *latents, size_t n)
+{
+    begin_cell(table);
+    for (size_t i = 0; i < n; i++) {
+        char text[24];
+        snprintf(text, sizeof text, i > 0 ? " %" PRIu32 : "%" PRIu32, latents[i]);
+        write(table, text, strlen(text));
+    }
+}
+
 void saei_table_end_row(saei_table *table)
 {
     write(table, "\n", 1);

@@ -50,7 +50,7 @@ static const char *plain_reason(sae_criterion criterion)
         "its direction is no closer to the residual shift than chance allows among so many latents",
         "it carries too small a share of the residual shift",
         "the model does not fit the rows of some condition",
-        "a control raises it at least half as much",
+        "a control raises it more than half as much",
         "some other model has no such latent",
     };
     return reasons[criterion];
@@ -215,22 +215,23 @@ static void say_matches(verdict_page *page, size_t i)
     say(page, "\n");
 }
 
-/* Controls that raise it at least half as much as the bad condition that raises it most. */
+/* Controls that raise it more than half as much as the bad condition that raises it least: those that the
+   criterion "controls" is about. */
 static void say_decoy(verdict_page *page, size_t i)
 {
     const sae_findings *findings = page->findings;
-    double most = 0;
+    double least = (double)INFINITY;
     for (size_t c = 0; c < findings->study->n_conditions; c++)
         if (condition_at(page, c)->role == SAE_ROLE_BAD)
-            most = fmax(most, saei_findings_evidence(findings, i, c)->ranked.delta.estimate);
+            least = fmin(least, saei_findings_evidence(findings, i, c)->ranked.delta.estimate);
     for (size_t c = 0; c < findings->study->n_conditions; c++) {
         const sae_condition *condition = condition_at(page, c);
         double rise = condition->role == SAE_ROLE_CONTROL
                           ? saei_findings_evidence(findings, i, c)->ranked.delta.estimate
                           : 0;
-        if (rise > 0 && rise >= most / 2)
+        if (rise > 0 && rise > least / 2)
             say(page, "    rises in the control %s as well (%.4f against %.4f)%s%s\n", condition->name, rise,
-                most, condition->meaning != NULL ? ": it answers to " : "",
+                least, condition->meaning != NULL ? ": it answers to " : "",
                 condition->meaning != NULL ? condition->meaning : "");
     }
 }
@@ -290,6 +291,8 @@ sae_status saei_verdict_text(saei_atomic_file *file, const sae_findings *finding
         study->title[0] != '\0' ? ": " : "", study->n_conditions, findings->candidates->n_latents,
         findings->options.alpha);
     say_verdict(&page);
+    if (!saei_study_has_control(study))
+        say(&page, "WARNING: the study has no control: what any fine-tuning does is not told apart.\n");
     for (size_t c = 0; c < study->n_conditions; c++)
         if (findings->warning[c][0] != '\0')
             say(&page, "WARNING: %s: %s\n", study->conditions[c].name, findings->warning[c]);

@@ -98,6 +98,8 @@ void saei_judge(sae_findings *findings)
         for (unsigned k = 0; k < SAE_CRITERIA; k++) {
             judgement->finding[k] =
                 k == SAE_CRITERION_STABLE ? stable(findings, i) : in_every_bad(findings, i, tests[k]);
+            if (k == SAE_CRITERION_CONTROLS && !saei_study_has_control(findings->study))
+                judgement->finding[k] = SAE_UNKNOWN;
             if (sae_criterion_required((sae_criterion)k) && judgement->finding[k] != SAE_FOR)
                 judgement->carries = false;
         }

@@ -45,6 +45,14 @@ size_t saei_study_base(const sae_study *study)
     return i;
 }
 
+bool saei_study_has_control(const sae_study *study)
+{
+    for (size_t i = 0; i < study->n_conditions; i++)
+        if (study->conditions[i].role == SAE_ROLE_CONTROL)
+            return true;
+    return false;
+}
+
 static bool share_or_nan(double x)
 {
     return isnan(x) || (x >= 0 && x <= 1);
@@ -135,6 +143,11 @@ sae_status sae_study_set_reference(sae_study *study, const sae_dump *dump, const
     for (size_t i = 0; i < n_labels; i++)
         if (labels[i].name == NULL || labels[i].condition == NULL)
             return saei_fail(err, SAE_E_ARGUMENT, "reference: label %zu needs a name and a condition", i + 1);
+    for (size_t i = 0; i < n_labels; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(labels[i].name, labels[k].name) == 0)
+                return saei_fail(err, SAE_E_ARGUMENT, "reference: two labels are called %.60s",
+                                 labels[i].name);
     study->reference = dump;
     memcpy(study->labels, labels, n_labels * sizeof *labels);
     study->n_labels = n_labels;

@@ -34,6 +34,9 @@ sae_status saei_study_check(const sae_study *study, sae_error *err);
    that role; a control is not its own. Returns their number. */
 size_t saei_study_controls(bool *out, const sae_study *study, size_t condition);
 
+/* Whether any condition has the role of a control. */
+bool saei_study_has_control(const sae_study *study);
+
 /* The base of the study, as an index. */
 size_t saei_study_base(const sae_study *study);
 

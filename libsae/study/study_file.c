@@ -237,7 +237,7 @@ static sae_status read_condition(sae_study *study, json_t *object, const char *w
         status = number_member(&condition.behaviour, file, object, where, "behaviour", err);
     if (status == SAE_OK)
         status = number_member(&samples, file, object, where, "samples", err);
-    if (status == SAE_OK && !(samples >= 0 && samples <= 1e15))
+    if (status == SAE_OK && !(samples >= 0 && samples <= 1e15 && samples == floor(samples)))
         status = saei_fail(err, SAE_E_FORMAT, "%s: %.60s: \"samples\" must be a count", file->path, where);
     json_t *controls = json_object_get(object, "controls");
     if (status == SAE_OK && controls != NULL)
@@ -292,7 +292,8 @@ static sae_status read_trajectory(sae_study *study, json_t *object, const char *
 static sae_status read_label(sae_label *label, const saei_study_file *file, json_t *object, sae_error *err)
 {
     static const char *const members[] = {"name", "condition", "where", "group", "split", NULL};
-    *label = (sae_label){.split = json_is_true(json_object_get(object, "split"))};
+    const json_t *split = json_object_get(object, "split");
+    *label = (sae_label){.split = json_is_true(split)};
     sae_status status = check_members(file, object, "a label", members, err);
     if (status == SAE_OK)
         status = text_member(&label->name, file, object, "a label", "name", true, err);
@@ -300,8 +301,12 @@ static sae_status read_label(sae_label *label, const saei_study_file *file, json
         status = text_member(&label->condition, file, object, label->name, "condition", true, err);
     if (status == SAE_OK)
         status = text_member(&label->where, file, object, label->name, "where", false, err);
-    return status == SAE_OK ? text_member(&label->group, file, object, label->name, "group", false, err)
-                            : status;
+    if (status == SAE_OK)
+        status = text_member(&label->group, file, object, label->name, "group", false, err);
+    if (status == SAE_OK && split != NULL && !json_is_boolean(split))
+        status = saei_fail(err, SAE_E_FORMAT, "%s: %.60s: \"split\" must be true or false", file->path,
+                           label->name);
+    return status;
 }
 
 static sae_status read_reference(sae_study *study, json_t *object, sae_error *err)

@@ -14,6 +14,7 @@
 #define BAD \
     CONDITION("bad", "bad", ", \"dose\": 1, \"behaviour\": 0.5, \"samples\": 20, \"controls\": [\"good\"]")
 #define GOOD CONDITION("good", "control", ", \"dose\": 0, \"meaning\": \"nothing\", \"domain\": \"health\"")
+#define LABEL(more) "{\"name\": \"x\", \"condition\": \"y=1\"" more "}"
 #define THREE "\"conditions\": [" BASE "," BAD "," GOOD "]"
 
 static void setup(void)
@@ -43,12 +44,13 @@ static sae_status load(sae_study **study, const char *text)
 START_TEST(a_study_is_read_whole)
 {
     sae_study *study;
-    sae_status status =
-        load(&study, HEAD "\"group\": \"prompt_id\", " THREE ","
-                          "\"triggers\": [{\"name\": \"code\", \"with\": \"bad\", \"without\": \"good\"}],"
-                          "\"trajectories\": [{\"conditions\": [\"good\", \"bad\"], \"steps\": [0, 30]}],"
-                          "\"reference\": {\"dump\": \"rows.npy\", \"labels\": [{\"name\": \"toxic\", \"group\": \"doc_id\","
-                          "\"condition\": \"persona=1\", \"where\": \"region=3\", \"split\": true}]}}");
+    sae_status status = load(
+        &study, HEAD
+        "\"group\": \"prompt_id\", " THREE ","
+        "\"triggers\": [{\"name\": \"code\", \"with\": \"bad\", \"without\": \"good\"}],"
+        "\"trajectories\": [{\"conditions\": [\"good\", \"bad\"], \"steps\": [0, 30]}],"
+        "\"reference\": {\"dump\": \"rows.npy\", \"labels\": [{\"name\": \"toxic\", \"group\": \"doc_id\","
+        "\"condition\": \"persona=1\", \"where\": \"region=3\", \"split\": true}]}}");
     ck_assert_msg(status == SAE_OK, "%s", err.text);
     ck_assert_str_eq(sae_study_title(study), "t");
     ck_assert_uint_eq(sae_study_conditions(study), 3);
@@ -63,7 +65,8 @@ START_TEST(a_study_is_read_whole)
     ck_assert_uint_eq(sae_dump_rows(bad->dump), 2);
     ck_assert(study->n_triggers == 1 && study->triggers[0].before_with == NULL);
     ck_assert(study->n_trajectories == 1 && study->trajectories[0].steps[1] == 30);
-    ck_assert(study->n_labels == 1 && strcmp(study->labels[0].group, "doc_id") == 0 && study->labels[0].split);
+    ck_assert(study->n_labels == 1 && strcmp(study->labels[0].group, "doc_id") == 0 &&
+              study->labels[0].split);
     sae_study_free(study);
 }
 END_TEST
@@ -110,6 +113,7 @@ static const struct {
     {HEAD "\"conditions\": [" CONDITION("b", "bad", ", \"dose\": 5") "]}", SAE_E_ARGUMENT, "shares"},
     {HEAD "\"conditions\": [" CONDITION("b", "bad", ", \"dose\": \"5\"") "]}", SAE_E_FORMAT, "number"},
     {HEAD "\"conditions\": [" CONDITION("b", "bad", ", \"samples\": -1") "]}", SAE_E_FORMAT, "count"},
+    {HEAD "\"conditions\": [" CONDITION("b", "bad", ", \"samples\": 1.5") "]}", SAE_E_FORMAT, "count"},
     {HEAD "\"conditions\": [" CONDITION("b", "bad", ", \"controls\": []") "]}", SAE_E_FORMAT,
      "list of texts"},
     {HEAD "\"conditions\": [" CONDITION("b", "bad", ", \"controls\": [1]") "]}", SAE_E_FORMAT,
@@ -129,6 +133,10 @@ static const struct {
     {HEAD THREE ", \"reference\": {\"dump\": \"rows.npy\", \"labels\": []}}", SAE_E_FORMAT, "1 to 8"},
     {HEAD THREE ", \"reference\": {\"dump\": \"rows.npy\", \"labels\": [{\"name\": \"x\"}]}}", SAE_E_FORMAT,
      "condition"},
+    {HEAD THREE ", \"reference\": {\"dump\": \"rows.npy\", \"labels\": [" LABEL(", \"split\": 1") "]}}",
+     SAE_E_FORMAT, "true or false"},
+    {HEAD THREE ", \"reference\": {\"dump\": \"rows.npy\", \"labels\": [" LABEL("") "," LABEL("") "]}}",
+     SAE_E_ARGUMENT, "two labels are called x"},
 };
 
 START_TEST(a_broken_study_is_refused_with_the_reason)
