@@ -30,24 +30,33 @@ static const sae_dump *dump_of(const saei_readings *readings, size_t i)
     return readings->study->conditions[i].dump;
 }
 
+/* The index of the first dump without the column, or n. */
+static size_t first_without(const saei_readings *readings, const char *column)
+{
+    size_t i = 0;
+    while (i < readings->n && sae_dump_has_column(dump_of(readings, i), column))
+        i++;
+    return i;
+}
+
 /* One column for all dumps: ids of prompts and ids of documents would be compared as if they were the same.
  */
 static sae_status choose_group(saei_readings *readings, sae_error *err)
 {
     static const char *const usual[] = {"prompt_id", "doc_id"};
     const char *wanted = readings->study->group;
-    for (size_t u = 0; u < 2; u++) {
-        const char *column = wanted != NULL ? wanted : usual[u];
-        size_t i = 0;
-        while (i < readings->n && sae_dump_has_column(dump_of(readings, i), column))
-            i++;
-        readings->group = column;
-        if (i == readings->n)
+    size_t lacking[2], choices = wanted != NULL ? 1 : 2;
+    for (size_t u = 0; u < choices; u++) {
+        readings->group = wanted != NULL ? wanted : usual[u];
+        lacking[u] = first_without(readings, readings->group);
+        if (lacking[u] == readings->n)
             return SAE_OK;
-        if (wanted != NULL || u == 1)
-            return saei_groups_no_column(dump_of(readings, i), column, err);
     }
-    return SAE_OK;
+    return saei_fail(err, SAE_E_NOT_FOUND,
+                     "%.200s: no column %.60s to name its prompts by; all dumps of a study need the same one "
+                     "(\"group\" in its file)%s",
+                     sae_dump_name(dump_of(readings, lacking[0])), wanted != NULL ? wanted : usual[0],
+                     wanted != NULL ? "" : ", and not all of them have doc_id");
 }
 
 static sae_status check_dumps(saei_readings *readings, const sae_model *model, sae_error *err)

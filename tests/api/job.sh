@@ -219,6 +219,76 @@ for bad in m1 after.npy missing.json; do
     expect 1 "$sae" monitor m1 "$bad" after.npy
     one_line_naming "$bad"
 done
+# A study: the planted latent carries the shift of the rows after; every broken study file is named in one line.
+entry() {
+    printf '{"name":"%s","dump":"%s.npy","role":"%s"}' "$1" "$2" "$3"
+}
+study_of() {
+    printf '{"format":"libsae-study 1","title":"planted","conditions":[%s]}\n' "$1"
+}
+three="$(entry base base base),$(entry 'good, and \"better\"' control control),$(entry a/b after bad)"
+study_of "$three" >study.json
+expect 0 "$sae" train mix.npy -o taught $small --steps 1000 --quiet
+quick='--permutations 2000 --bootstrap 50'
+expect 0 "$sae" study study.json -m taught -o study $quick --threads 1
+prints 'VERDICT: the shift is carried by latent' 'planted: 3 conditions' verdict.json
+for table in conditions candidates evidence doses triggers trajectories labels discrimination matches strata ranking_a_b \
+    'ranking_good, and "better"'; do
+    [ -s "study/$table.csv" ] || complain "no table $table"
+done
+[ "$(wc -l <study/ranking_a_b.csv)" -eq 33 ] || complain 'a ranking does not hold a header and 32 latents'
+[ "$(wc -l <study/matches.csv)" -eq 1 ] || complain 'matches without another model'
+carrier=$(sed -n 2p study/ranking_a_b.csv | cut -d, -f1)
+grep -q "\"carrier\": $carrier," study/verdict.json || complain 'verdict.json names another carrier'
+expect 0 "$sae" study study.json -m taught -o study2 $quick --threads 2 --quiet
+diff -r study study2 >/dev/null || complain 'the threads show in the files of a study'
+expect 1 "$sae" study study.json -m taught -o study $quick
+one_line_naming study --force
+expect 0 "$sae" study study.json -m taught -m m3 -o study $quick --force --quiet
+prints 'found in 2 of 2 models' stable
+[ "$(wc -l <study/matches.csv)" -gt 1 ] || complain 'no matches with another model'
+rm study/verdict.json
+expect 1 "$sae" study study.json -m taught -o study $quick
+one_line_naming 'study/ranking_' --force
+expect 1 "$sae" study study.json -m taught -o base.npy $quick
+one_line_naming base.npy
+expect 1 "$sae" study study.json -m taught -o no/such/folder $quick
+one_line_naming no/such/folder
+expect 1 "$sae" study study.json -m taught -m after.npy -o never
+one_line_naming after.npy
+printf '{"format":"libsae-study 1","conditons":[]}' >typo.json
+study_of "$(entry base base base),$(entry bad missing bad)" >no_dump.json
+study_of "$(entry base base base),$(entry bad other bad)" >width.json
+study_of "$(entry base base base),$(entry bad mix bad)" >groups.json
+study_of "$(entry base base base)" >no_bad.json
+study_of "$three,$(entry a_b control probe)" >one_file.json
+head -c 100 study.json >cut.json
+for bad in typo:conditons no_dump:missing.npy width:other.npy groups:mix.npy no_bad:bad cut:cut.json one_file:ranking_a_b.csv; do
+    expect 1 "$sae" study "${bad%%:*}.json" -m taught -o never
+    one_line_naming "${bad#*:}"
+    rm -rf never
+done
+# A run that is interrupted leaves no verdict, neither its own nor an old one. It is long enough for that.
+long=$three
+for i in $(seq 200); do
+    long="$long,$(entry "again $i" after probe)"
+done
+study_of "$long" >long.json
+expect 0 "$sae" study study.json -m taught -o study $quick --force --quiet
+"$sae" study long.json -m taught -o study --permutations 1000000 --force --quiet >out.txt 2>err.txt &
+running=$!
+while [ -e study/verdict.json ] && kill -0 $running 2>/dev/null; do sleep 0.05; done
+kill -TERM $running
+wait $running
+[ $? -eq 143 ] || complain 'a study that was asked to end does not exit with 143'
+absent study/verdict.json study/verdict.txt
+# A shell ignores Ctrl-C on behalf of what it runs in the background; timeout does not.
+if command -v timeout >/dev/null; then
+    timeout -s INT --preserve-status 2 "$sae" study long.json -m taught -o cut_off --permutations 1000000 \
+        --quiet >out.txt 2>err.txt
+    [ $? -eq 130 ] || complain 'a study that was interrupted does not exit with 130'
+    absent cut_off/verdict.json
+fi
 # Two models: a crosscoder of the rows side by side, and an SAE of their difference.
 expect 0 "$sae" train --pair base.npy after.npy -o cross $small --arch batchtopk
 expect 0 "$sae" info cross
@@ -331,11 +401,12 @@ absent never never.ckpt
 : >after.txt
 ls -a >before.txt
 for arguments in "train mix.npy -o full $small" 'encode m1 mix.npy -o full' \
-    'rank m1 --before base.npy --after after.npy -o full' 'shuffle mix.npy -o full.h5' 'shuffle mix.npy -o full.npy'; do
+    "study study.json -m taught -o full $quick" 'rank m1 --before base.npy --after after.npy -o full' 'shuffle mix.npy -o full.h5' 'shuffle mix.npy -o full.npy'; do
     (ulimit -f 1 && exec "$sae" $arguments --quiet) >out.txt 2>err.txt
     status=$?
     what=$arguments
     [ "$status" -eq 1 ] || complain "exit $status, not 1, on a full disk: $what"
+    [ ! -d full ] || rmdir full || complain "files were left in the folder: $what"
     grep -q 'sae: .*full' err.txt || complain "the full file is not named: $what"
 done
 ls -a >after.txt

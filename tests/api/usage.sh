@@ -8,8 +8,8 @@ cd "$work" || exit 1
 expect 0 "$sae" --version
 prints 'sae 0.'
 expect 0 "$sae" --help
-prints train eval rank auroc top match crosscoder encode steer monitor shuffle info
-for command in train eval rank auroc top match crosscoder encode steer monitor shuffle info; do
+prints train eval rank study auroc top match crosscoder encode steer monitor shuffle info
+for command in train eval rank study auroc top match crosscoder encode steer monitor shuffle info; do
     expect 0 "$sae" "$command" --help
     prints "sae $command: " 'Usage: sae' 'Examples:' '--threads' '--memory' '--quiet'
     [ ! -s err.txt ] || complain "help on stderr: $command"
@@ -65,6 +65,16 @@ expect 2 "$sae" rank m --before a --after b --paired --unpaired
 one_line_naming '--paired' '--unpaired'
 expect 2 "$sae" rank m --before a --after b --by delta --controls worst
 one_line_naming '--by' '--controls'
+expect 2 "$sae" study s.json -m m
+one_line_naming --output
+expect 2 "$sae" study s.json -o folder
+one_line_naming --model
+expect 2 "$sae" study s.json t.json -m m -o folder
+one_line_naming t.json
+expect 2 "$sae" study s.json -m m -o folder --alpha 0.6
+one_line_naming '--alpha 0.6'
+expect 2 "$sae" study s.json -m m -o folder --candidates 0
+one_line_naming '--candidates 0'
 expect 2 "$sae" rank m --before a --after b --direction up
 one_line_naming 'rising|falling|both'
 for value in -1 1x '' 0x10 99999999999999999999 ' 1' 1.5; do
@@ -111,6 +121,12 @@ for arguments in 'train missing.npy' 'encode missing missing.npy' 'steer missing
     one_line_naming missing
 done
 [ "$(cat kept)" = precious ] || complain 'an existing output was touched'
+expect 1 "$sae" study missing.json -m missing -o no/such/folder
+one_line_naming missing
+mkdir done
+echo '{}' >done/verdict.json
+expect 1 "$sae" study missing.json -m missing -o done
+one_line_naming done '--force'
 expect 1 "$sae" encode kept missing.npy -o kept --force
 one_line_naming kept 'input'
 
