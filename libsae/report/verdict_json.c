@@ -1,7 +1,7 @@
 /* The verdict of a study for programs. */
 #include "base/error.h"
 #include "report/study_tables.h"
-#include "study/findings.h"
+#include "report/verdict_page.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -66,9 +66,11 @@ static json_t *candidate_json(const sae_findings *findings, size_t i)
 {
     const sae_candidate *candidate = &findings->candidate[i];
     const sae_dose_response *dose = sae_findings_dose_response(findings, i);
-    return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "latents", latents_of(candidate), "score",
-                     number(candidate->score), "carries", (int)findings->judgement[i].carries, "criteria",
-                     criteria_of(&findings->judgement[i]), "labels", labels_of(findings, i), "dose_onset",
+    const char *reading = saei_candidate_reading(findings, i);
+    return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "latents", latents_of(candidate),
+                     "score", number(candidate->score), "carries", (int)findings->judgement[i].carries,
+                     "criteria", criteria_of(&findings->judgement[i]), "labels", labels_of(findings, i),
+                     "reads_as", reading != NULL ? json_string(reading) : json_null(), "dose_onset",
                      number(dose != NULL ? dose->onset : (double)NAN), "lead_ratio",
                      number(dose != NULL ? dose->lead_ratio : (double)NAN), "conditions",
                      conditions_of(findings, i));
