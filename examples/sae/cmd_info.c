@@ -3,19 +3,22 @@
 #include "json_line.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ATTRIBUTE_BYTES = 160 };
 
 typedef struct info_args {
     base_args base;
-    bool json;
+    bool json, verify;
 } info_args;
 
 /* clang-format off */
 static const option info_options[] = {
     {.name = "json", .type = OPTION_FLAG, FIELD(info_args, json),
-     .help = "print one JSON object for each file"},
+     .help = "print one JSON object for each file; with --verify, for each array"},
+    {.name = "verify", .type = OPTION_FLAG, FIELD(info_args, verify),
+     .help = "read every byte and print the CRC-32 of each array as float32"},
     {0},
 };
 /* clang-format on */
@@ -45,7 +48,8 @@ static int widest_tensor_name(const sae_file *file)
     return widest < 60 ? (int)widest : 60;
 }
 
-static void print_for_people(const sae_file *file, const char *path)
+/* Entry i is the checksum of tensor i; NULL: they were not asked for. */
+static void print_for_people(const sae_file *file, const char *path, const uint32_t *checksums)
 {
     print_clean(stdout, path, 0);
     printf(": %s, %s, %" PRIu64 " bytes\n", sae_file_format(file), sae_file_role(file), sae_file_bytes(file));
@@ -57,6 +61,8 @@ static void print_for_people(const sae_file *file, const char *path)
         print_clean(stdout, name, 0);
         printf("%*s  %-9s ", pad > 0 ? pad : 0, "", sae_file_tensor_dtype(file, i));
         print_shape(file, i);
+        if (checksums != NULL)
+            printf("  crc32 %08" PRIx32, checksums[i]);
         putchar('\n');
     }
     for (size_t i = 0; i < sae_file_attributes(file); i++) {
@@ -68,17 +74,21 @@ static void print_for_people(const sae_file *file, const char *path)
     }
 }
 
+static json_t *shape_json(const sae_file *file, size_t i)
+{
+    json_t *shape = json_array();
+    for (size_t axis = 0; axis < sae_file_tensor_rank(file, i); axis++)
+        json_array_append_new(shape, json_integer((json_int_t)sae_file_tensor_extent(file, i, axis)));
+    return shape;
+}
+
 static json_t *tensors_json(const sae_file *file)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < sae_file_tensors(file); i++) {
-        json_t *shape = json_array();
-        for (size_t axis = 0; axis < sae_file_tensor_rank(file, i); axis++)
-            json_array_append_new(shape, json_integer((json_int_t)sae_file_tensor_extent(file, i, axis)));
-        json_array_append_new(list,
-                              json_pack("{s:o, s:s, s:o}", "name", json_text(sae_file_tensor_name(file, i)),
-                                        "dtype", sae_file_tensor_dtype(file, i), "shape", shape));
-    }
+    for (size_t i = 0; i < sae_file_tensors(file); i++)
+        json_array_append_new(list, json_pack("{s:o, s:s, s:o}", "name",
+                                              json_text(sae_file_tensor_name(file, i)), "dtype",
+                                              sae_file_tensor_dtype(file, i), "shape", shape_json(file, i)));
     return list;
 }
 
@@ -100,22 +110,59 @@ static void print_for_scripts(const sae_file *file, const char *path)
                                 attributes_json(file)));
 }
 
+static void print_checksums(const sae_file *file, const char *path, const uint32_t *checksums)
+{
+    for (size_t i = 0; i < sae_file_tensors(file); i++) {
+        char text[16];
+        snprintf(text, sizeof text, "%08" PRIx32, checksums[i]);
+        json_line(stdout,
+                  json_pack("{s:o, s:o, s:s, s:o, s:s}", "path", json_text(path), "name",
+                            json_text(sae_file_tensor_name(file, i)), "dtype", sae_file_tensor_dtype(file, i),
+                            "shape", shape_json(file, i), "crc32", text));
+    }
+}
+
+/* Reads all of the file; *checksums is to be freed. */
+static sae_status verify(uint32_t **checksums, sae_file *file, sae_error *err)
+{
+    size_t n = sae_file_tensors(file);
+    *checksums = calloc(n + 1, sizeof **checksums);
+    if (*checksums == NULL) {
+        snprintf(err->text, sizeof err->text, "out of memory");
+        return SAE_E_MEMORY;
+    }
+    sae_status status = SAE_OK;
+    for (size_t i = 0; i < n && status == SAE_OK; i++)
+        status = sae_file_tensor_crc32(&(*checksums)[i], file, i, err);
+    return status == SAE_OK ? sae_file_check_rest(file, err) : status;
+}
+
+static int show(session *s, const info_args *args, const char *path)
+{
+    sae_file *file;
+    sae_error err;
+    uint32_t *checksums = NULL;
+    sae_status status = sae_file_open(&file, s->context, path, &err);
+    if (status == SAE_OK && args->verify)
+        status = verify(&checksums, file, &err);
+    if (status == SAE_OK && args->json && args->verify)
+        print_checksums(file, path, checksums);
+    else if (status == SAE_OK && args->json)
+        print_for_scripts(file, path);
+    else if (status == SAE_OK)
+        print_for_people(file, path, checksums);
+    free(checksums);
+    sae_file_free(file);
+    return status == SAE_OK ? 0 : failed(status, &err);
+}
+
 static int run_info(session *s, const void *arguments)
 {
     const info_args *args = arguments;
     int exit_status = 0;
     for (size_t i = 0; i < args->base.n_operands; i++) {
-        const char *path = args->base.operands[i];
-        sae_file *file;
-        sae_error err;
-        sae_status status = sae_file_open(&file, s->context, path, &err);
-        if (status != SAE_OK)
-            exit_status = failed(status, &err);
-        else if (args->json)
-            print_for_scripts(file, path);
-        else
-            print_for_people(file, path);
-        sae_file_free(file);
+        int result = show(s, args, args->base.operands[i]);
+        exit_status = result != 0 ? result : exit_status;
     }
     return exit_status;
 }
@@ -123,12 +170,17 @@ static int run_info(session *s, const void *arguments)
 const command cmd_info = {
     .name = "info",
     .purpose = "tell what a dump, model, codes or checkpoint file holds",
-    .usage = "sae info FILE... [--json]",
+    .usage = "sae info FILE... [--json] [--verify]",
     .notes =
         "Files are told by their content, not by their name. A file that cannot be read does not keep the\n"
-        "others from being shown; the exit status is then 1.\n",
+        "others from being shown; the exit status is then 1. --verify reads every byte, checks every "
+        "checksum\n"
+        "the file has, and prints the CRC-32 of the values of each array as little-endian float32 (each NaN "
+        "as\n"
+        "0x7fc00000): equal for equal values, whatever the format.\n",
     .examples = "  sae info mix.h5\n"
-                "  sae info sae.safetensors --json\n",
+                "  sae info sae.safetensors --json\n"
+                "  sae info dump.npz --verify\n",
     .groups = groups,
     .min_operands = 1,
     .max_operands = SIZE_MAX,

@@ -139,6 +139,12 @@ SAE_API const char *sae_file_tensor_name(const sae_file *file, size_t i);
 SAE_API const char *sae_file_tensor_dtype(const sae_file *file, size_t i); /* "float16", "bfloat16", "uint8" … */
 SAE_API size_t sae_file_tensor_rank(const sae_file *file, size_t i);
 SAE_API uint64_t sae_file_tensor_extent(const sae_file *file, size_t i, size_t axis);
+/* Reads all values of a tensor: their CRC-32 as little-endian float32 in C order, each NaN as 0x7fc00000, by which
+   tensors of different files and formats can be compared. SAE_E_ARGUMENT: there are not so many tensors;
+   SAE_E_FORMAT: the file is damaged. */
+SAE_API sae_status sae_file_tensor_crc32(uint32_t *out, sae_file *file, size_t i, sae_error *err);
+/* Reads what belongs to no tensor but has a checksum, such as other members of a .npz or .pt: SAE_E_FORMAT. */
+SAE_API sae_status sae_file_check_rest(sae_file *file, sae_error *err);
 /* Attributes of an HDF5 file, metadata of a safetensors file, as text. */
 SAE_API size_t sae_file_attributes(const sae_file *file);
 SAE_API const char *sae_file_attribute_name(const sae_file *file, size_t i);

@@ -1,4 +1,5 @@
 /* The description of any file that libsae reads or writes. */
+#include "base/error.h"
 #include "base/memory.h"
 #include "dump/dataset.h"
 #include "sae/dump.h"
@@ -86,6 +87,21 @@ uint64_t sae_file_tensor_extent(const sae_file *file, size_t i, size_t axis)
 {
     const saei_array_info *array = tensor(file, i);
     return array != NULL && axis < array->rank ? array->shape[axis] : 0;
+}
+
+sae_status sae_file_tensor_crc32(uint32_t *out, sae_file *file, size_t i, sae_error *err)
+{
+    const saei_array_info *array = tensor(file, i);
+    *out = 0;
+    if (array == NULL)
+        return saei_fail(err, SAE_E_ARGUMENT, "%s: tensor %zu of %zu was asked for",
+                         saei_reader_path(file->reader), i, sae_file_tensors(file));
+    return saei_reader_crc32(out, file->reader, array, err);
+}
+
+sae_status sae_file_check_rest(sae_file *file, sae_error *err)
+{
+    return saei_reader_check_rest(file->reader, err);
 }
 
 size_t sae_file_attributes(const sae_file *file)

@@ -615,7 +615,7 @@ static void close_file(void *state)
     saei_free(file->context, file);
 }
 
-static const saei_format format = {"HDF5", read_entries, unpack_entries, close_file};
+static const saei_format format = {"HDF5", read_entries, unpack_entries, close_file, NULL};
 
 sae_status saei_hdf5_open(saei_reader *reader, sae_error *err)
 {

@@ -34,7 +34,13 @@ static void close_file(void *state)
     saei_free(file->context, file);
 }
 
-static const saei_format format = {"npz", read_entries, NULL, close_file};
+static sae_status check_rest(void *state, sae_error *err)
+{
+    const npz_file *file = state;
+    return saei_zip_check(file->zip, err);
+}
+
+static const saei_format format = {"npz", read_entries, NULL, close_file, check_rest};
 
 /* NAME of NAME.npy as a copy; *out is NULL when the member has another name. */
 static sae_status array_name(char **out, sae_context *context, const char *member, sae_error *err)

@@ -349,3 +349,13 @@ sae_status saei_reader_read_stored(void *out, saei_reader *reader, const saei_ar
         return status;
     return read_stored(out, reader, array, first, count, err);
 }
+
+sae_status saei_reader_check_rest(saei_reader *reader, sae_error *err)
+{
+    if (reader->format->check_rest == NULL)
+        return SAE_OK;
+    pthread_mutex_lock(&reader->lock);
+    sae_status status = reader->format->check_rest(reader->state, err);
+    pthread_mutex_unlock(&reader->lock);
+    return status;
+}

@@ -60,4 +60,12 @@ sae_status saei_reader_read_f64(double *out, saei_reader *reader, const saei_arr
 sae_status saei_reader_read_stored(void *out, saei_reader *reader, const saei_array_info *array,
                                    uint64_t first, uint64_t count, sae_error *err);
 
+/* CRC-32 of all values of the array as little-endian float32 in C order, each NaN as 0x7fc00000. Takes memory
+   for 4 MB of them, or for one entry or chunk where these are larger. */
+sae_status saei_reader_crc32(uint32_t *out, saei_reader *reader, const saei_array_info *array,
+                             sae_error *err);
+/* Reads and checks what of the file belongs to no array but has a checksum of its own, such as other members
+   of an archive. */
+sae_status saei_reader_check_rest(saei_reader *reader, sae_error *err);
+
 #endif

@@ -15,6 +15,8 @@ typedef struct saei_format {
     sae_status (*unpack)(bool *done, float *out, void *state, size_t array, uint64_t first, uint64_t count,
                          const saei_unpacking *how, sae_error *err);
     void (*close)(void *state);
+    /* NULL, or saei_reader_check_rest. */
+    sae_status (*check_rest)(void *state, sae_error *err);
 } saei_format;
 
 /* Called with the file open and recognised: sets *format and *state (closed by the reader even on failure,

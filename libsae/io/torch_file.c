@@ -17,7 +17,13 @@ static void close_file(void *state)
     saei_free(file->context, file);
 }
 
-static const saei_format format = {"PyTorch", read_entries, NULL, close_file};
+static sae_status check_rest(void *state, sae_error *err)
+{
+    const saei_torch_file *file = state;
+    return file->zip != NULL ? saei_zip_check(file->zip, err) : SAE_OK;
+}
+
+static const saei_format format = {"PyTorch", read_entries, NULL, close_file, check_rest};
 
 sae_status saei_torch_file_new(saei_torch_file **out, saei_reader *reader, saei_zip *zip, sae_error *err)
 {

@@ -210,3 +210,21 @@ saei_byte_run saei_zip_run(const saei_zip_member *info)
                            .forward = info->deflated,
                            .context = m->zip->context};
 }
+
+sae_status saei_zip_check(saei_zip *zip, sae_error *err)
+{
+    enum { PIECE = 1 << 18 };
+    unsigned char *piece;
+    sae_status status = saei_alloc(&piece, zip->context, PIECE, 1, err);
+    for (size_t i = 0; status == SAE_OK && i < zip->n_members; i++) {
+        member *m = &zip->members[i];
+        if (m->info.bytes == 0 && m->crc != m->crc_seen)
+            status = saei_fail(err, SAE_E_FORMAT, "%s: damaged: empty, but with a CRC-32", m->label);
+        while (status == SAE_OK && m->seen < m->info.bytes) {
+            uint64_t left = m->info.bytes - m->seen;
+            status = read_member(piece, m, m->seen, left < PIECE ? (size_t)left : PIECE, err);
+        }
+    }
+    saei_free(zip->context, piece);
+    return status;
+}

@@ -30,4 +30,7 @@ const saei_zip_member *saei_zip_find(const saei_zip *zip, const char *name); /* 
    the CRC-32. Not thread-safe: one read of an archive at a time. */
 saei_byte_run saei_zip_run(const saei_zip_member *member);
 
+/* Reads every member that was not read from its start to its end yet, and so compares all CRCs. */
+sae_status saei_zip_check(saei_zip *zip, sae_error *err);
+
 #endif

@@ -71,8 +71,8 @@ typedef struct end_fields {
     uint64_t disk, first_disk, records_here, records, bytes, start;
 } end_fields;
 
-/* Where a locator stands before the end record, the zip64 record that it points to counts; PyTorch writes both
-   for any size. */
+/* Where a locator stands before the end record, the zip64 record that it points to counts; PyTorch writes
+   both for any size. */
 static sae_status read_end64(end_fields *out, uint64_t *at, const saei_input_file *file, sae_error *err)
 {
     unsigned char locator[LOCATOR_BYTES], end[END64_BYTES];

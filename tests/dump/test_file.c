@@ -5,6 +5,8 @@
 #include "../tools/run_suite.h"
 #include "../tools/test_context.h"
 
+#include <zlib.h>
+
 static float values[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 
 static void setup(void)
@@ -49,6 +51,11 @@ START_TEST(describes_a_npy)
     ck_assert_uint_eq(sae_file_tensor_extent(file, 0, 0), 3);
     ck_assert_uint_eq(sae_file_tensor_extent(file, 0, 1), 4);
     ck_assert_uint_eq(sae_file_tensor_extent(file, 0, 2), 0);
+    uint32_t crc;
+    ck_assert_int_eq(sae_file_tensor_crc32(&crc, file, 0, &err), SAE_OK);
+    ck_assert_uint_eq(crc, crc32(0, (const Bytef *)values, sizeof values));
+    ck_assert_int_eq(sae_file_check_rest(file, &err), SAE_OK);
+    ck_assert_int_eq(sae_file_tensor_crc32(&crc, file, 1, &err), SAE_E_ARGUMENT);
     ck_assert_ptr_null(sae_file_tensor_name(file, 1));
     ck_assert_ptr_null(sae_file_tensor_dtype(file, 1));
     ck_assert_uint_eq(sae_file_tensor_rank(file, 1), 0);
