@@ -122,8 +122,11 @@ START_TEST(the_persona_carries_the_shift_of_the_bad_models)
     ck_assert(sae_findings_evidence(findings, 0, 4)->q_beyond < 0.05);
     /* A control is not significantly above the others in what the candidate does. */
     ck_assert(!(fabs(sae_findings_evidence(findings, 0, 2)->beyond.estimate) > 0.01));
+    /* Others may carry a part, too: that of an asked-for bad example does. It is the smaller one. */
     for (size_t i = 1; i < sae_findings_candidates(findings); i++)
-        ck_assert(!sae_findings_judgement(findings, i)->carries);
+        for (size_t c = 5; c <= 6; c++)
+            ck_assert(sae_findings_evidence(findings, i, c)->shift.share <
+                      sae_findings_evidence(findings, 0, c)->shift.share);
     sae_findings_free(findings);
 }
 END_TEST
@@ -158,8 +161,7 @@ START_TEST(a_random_direction_is_carried_by_no_latent)
     add_base_and_controls();
     for (uint64_t i = 0; i < 2; i++)
         add(i == 0 ? "once" : "twice", SAE_ROLE_BAD, (double)NAN, (double)NAN,
-            moved(&rows[i], &prompt[i], sae_study_condition(study, 1)->dump, 3.2 * (double)(i + 1),
-                  (uint64_t)_i));
+            moved(&rows[i], &prompt[i], sae_study_condition(study, 1)->dump, 3.2 * (double)(i + 1), i));
     sae_findings *findings = find();
     ck_assert_uint_eq(sae_findings_carrier(findings), SIZE_MAX);
     /* Something rises, surely and beyond the controls: significance alone would have named it. */
@@ -180,7 +182,7 @@ int main(void)
     TCase *tests = tcase_create("study_reference");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, the_persona_carries_the_shift_of_the_bad_models);
-    tcase_add_loop_test(tests, a_random_direction_is_carried_by_no_latent, 0, 2);
+    tcase_add_test(tests, a_random_direction_is_carried_by_no_latent);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
