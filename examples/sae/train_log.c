@@ -38,7 +38,8 @@ static void write_line(train_log *log, const char *model, json_t *object)
         fflush(log->file);
 }
 
-void train_log_begin(train_log *log, const char *model, const char *event, const sae_train_options *chosen, uint64_t step)
+void train_log_begin(train_log *log, const char *model, const char *event, const sae_train_options *chosen,
+                     uint64_t step)
 {
     log->every = chosen->steps / 1000 + 1;
     if (log->file == NULL)
@@ -52,10 +53,11 @@ void train_log_begin(train_log *log, const char *model, const char *event, const
 
 static json_t *step_object(const sae_train_metrics *m)
 {
-    return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "event", "step", "step", (json_int_t)m->step,
-                     "loss", json_number(m->loss), "aux_loss", json_number(m->aux_loss), "learning_rate",
-                     json_number(m->learning_rate), "gradient_norm", json_number(m->gradient_norm), "l0",
-                     json_number(m->l0), "dead", json_number(m->dead));
+    return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "event", "step", "step",
+                     (json_int_t)m->step, "loss", json_number(m->loss), "aux_loss", json_number(m->aux_loss),
+                     "learning_rate", json_number(m->learning_rate), "gradient_norm",
+                     json_number(m->gradient_norm), "l0", json_number(m->l0), "dead", json_number(m->dead),
+                     "exact_rows", (json_int_t)m->exact_rows);
 }
 
 void train_log_step(train_log *log, const char *model, const sae_train_metrics *m)

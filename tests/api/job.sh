@@ -18,6 +18,7 @@ prints '"latents":32' '"fvu":'
 same m1 m2
 absent m1.ckpt m1.ckpt.prev m2.ckpt m2.ckpt.prev
 [ "$(grep -c '"event":"step"' log.jsonl)" -eq 300 ] || complain 'the log does not hold every step'
+[ "$(grep -c '"exact_rows":[0-9]' log.jsonl)" -eq 300 ] || complain 'a step does not say how many rows were exact'
 grep -q '"event":"heldout"' log.jsonl || complain 'the log holds no held-out figures'
 grep -q '"event":"start"' log.jsonl || complain 'the log holds no start'
 cp m1 kept
