@@ -51,6 +51,7 @@ static const char *const architectures[] = {"topk",     "relu",  "batchtopk", "m
 static const char *const penalties[] = {"auto", "l1", "l1-decoder-norm", "step", "tanh", "target-l0", NULL};
 static const char *const scales[] = {"variance", "rms-norm", "mean-norm", "none", NULL};
 static const char *const b_dec_inits[] = {"geometric-median", "mean", "zero", NULL};
+static const char *const b_enc_inits[] = {"zero", "uniform", NULL};
 static const char *const aux_styles[] = {"libsae", "dictionary_learning", "saelens", NULL};
 static const char *const threshold_rules[] = {"quantile", "ema", "ema-saelens", NULL};
 
@@ -137,6 +138,8 @@ static const option train_options[] = {
      .value = "variance|rms-norm|mean-norm|none", .help = "what rows are divided by; folded into the model"},
     {.name = "b-dec-init", .type = OPTION_CHOICE, AT(options.b_dec_init), .choices = b_dec_inits,
      .value = "geometric-median|mean|zero", .help = "where b_dec starts"},
+    {.name = "b-enc-init", .type = OPTION_CHOICE, AT(options.b_enc_init), .choices = b_enc_inits,
+     .value = "zero|uniform", .help = "where b_enc starts; uniform: in +-1/sqrt(width), as in PyTorch"},
     {.name = "raw-input", .type = OPTION_FLAG, AT(options.raw_input),
      .help = "do not subtract b_dec at the input while training"},
     {.name = "free-decoder", .type = OPTION_FLAG, AT(options.free_decoder),

@@ -50,6 +50,13 @@ typedef enum sae_b_dec_init {
     SAE_B_DEC_ZERO
 } sae_b_dec_init;
 
+/* Where b_enc starts, in scaled units. */
+typedef enum sae_b_enc_init {
+    SAE_B_ENC_ZERO = 0,
+    SAE_B_ENC_UNIFORM /* uniform in ±1/√d, as a linear layer of PyTorch is made: beside short encoder rows, half of
+                         the latents begin with a bias that keeps them silent */
+} sae_b_enc_init;
+
 /* The threshold that takes the place of BatchTopK's choice in the model. */
 typedef enum sae_threshold_rule {
     SAE_THRESHOLD_QUANTILE = 0, /* k active latents a row over the held-out rows, exactly; until they are measured,
@@ -116,6 +123,7 @@ typedef struct sae_train_options {
 
     sae_input_scale input_scale;
     sae_b_dec_init b_dec_init;
+    sae_b_enc_init b_enc_init;
     bool blas_encoder;     /* pre-activations by BLAS rather than screened: slower, with the bits of this BLAS */
     bool raw_input;        /* b_dec is not subtracted at the input */
     bool free_decoder;     /* decoder rows are not held at unit length */

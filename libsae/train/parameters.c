@@ -31,8 +31,10 @@ void saei_parameters_free(saei_parameters *parameters, sae_context *context)
     *parameters = (saei_parameters){0};
 }
 
-void saei_parameters_init(saei_parameters *p, uint64_t seed, double encoder_norm, double decoder_norm)
+void saei_parameters_init(saei_parameters *p, uint64_t seed, double encoder_norm, double decoder_norm,
+                          double bias)
 {
+    memset(p->b_enc, 0, (1 + p->n_extra) * p->n_latents * sizeof(float));
     for (size_t j = 0; j < p->n_latents; j++) {
         saei_rng rng = saei_rng_new(seed, SAEI_STREAM_INIT, j);
         float *row = p->W_dec + j * p->d;
@@ -43,6 +45,7 @@ void saei_parameters_init(saei_parameters *p, uint64_t seed, double encoder_norm
             p->W_enc[j * p->d + i] = row[i] * (float)(encoder_norm / norm);
             row[i] *= (float)(decoder_norm / norm);
         }
+        if (bias > 0.0)
+            p->b_enc[j] = (float)(bias * (2.0 * saei_rng_uniform(&rng) - 1.0));
     }
-    memset(p->b_enc, 0, (1 + p->n_extra) * p->n_latents * sizeof(float));
 }

@@ -26,6 +26,7 @@ static void forget(sae_train_options *o)
     o->detached_gate = defaults.detached_gate;
     o->raw_input = defaults.raw_input;
     o->start_norm = defaults.start_norm;
+    o->b_enc_init = defaults.b_enc_init;
     o->dead_after = defaults.dead_after;
     o->resample_every = defaults.resample_every;
 }
@@ -109,6 +110,7 @@ static void dl_relu(sae_train_options *o)
     o->aux_k = 0;
     o->start_norm = 0.1;
     o->b_dec_init = SAE_B_DEC_ZERO;
+    o->b_enc_init = SAE_B_ENC_UNIFORM;
 }
 
 static void dl_p_anneal(sae_train_options *o)
@@ -124,6 +126,7 @@ static void dl_gated(sae_train_options *o)
     o->architecture = SAE_ARCH_GATED;
     o->detached_gate = true;
     o->start_norm = 1.0;
+    o->b_enc_init = SAE_B_ENC_ZERO;
     o->learning_rate = 5e-5;
     o->beta1 = 0.0;
 }

@@ -104,6 +104,9 @@ START_TEST(unknown_choices_are_refused)
     r.options.b_dec_init = (sae_b_dec_init)99;
     assert_refused(&r, "b_dec_init");
     r.options = sound;
+    r.options.b_enc_init = (sae_b_enc_init)99;
+    assert_refused(&r, "b_enc_init");
+    r.options = sound;
     r.options.threshold_rule = (sae_threshold_rule)99;
     assert_refused(&r, "threshold_rule");
     run_free(&r);

@@ -1,0 +1,67 @@
+/* What a run begins with: directions and their lengths, biases of the encoder. */
+#include "../tools/run_suite.h"
+#include "../tools/test_context.h"
+#include "num/rows.h"
+#include "train/parameters.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { WIDTH = 12, LATENTS = 4000 };
+
+static const double encoder_norm = 0.1, decoder_norm = 1.0;
+
+static saei_parameters drawn(double bias)
+{
+    saei_parameters p;
+    ck_assert_int_eq(saei_parameters_new(&p, context, WIDTH, LATENTS, 1, NULL), SAE_OK);
+    saei_parameters_init(&p, 3, encoder_norm, decoder_norm, bias);
+    return p;
+}
+
+START_TEST(rows_are_tied_and_of_the_given_lengths)
+{
+    saei_parameters p = drawn(0.0);
+    for (size_t j = 0; j < LATENTS; j++) {
+        const float *enc = p.W_enc + j * WIDTH, *dec = p.W_dec + j * WIDTH;
+        double cosine = (double)saei_row_dot(enc, dec, WIDTH) / (encoder_norm * decoder_norm);
+        ck_assert(fabs(sqrt(saei_row_norm2(enc, WIDTH)) - encoder_norm) <= 1e-6);
+        ck_assert(fabs(sqrt(saei_row_norm2(dec, WIDTH)) - decoder_norm) <= 1e-6);
+        ck_assert(fabs(cosine - 1.0) <= 1e-5);
+        ck_assert(p.b_enc[j] == 0.0f && !signbit(p.b_enc[j]) && p.extra[0][j] == 0.0f);
+    }
+    saei_parameters_free(&p, context);
+}
+END_TEST
+
+/* Mean and variance of a uniform distribution, 0 and a²/3, within five of their standard errors, which are
+   a/√(3 n) and a² √(4/45) / √n. */
+START_TEST(biases_are_uniform)
+{
+    const double a = 0.25, n = LATENTS;
+    saei_parameters p = drawn(a), unbiased = drawn(0.0);
+    double sum = 0.0, squares = 0.0;
+    for (size_t j = 0; j < LATENTS; j++) {
+        double b = (double)p.b_enc[j];
+        ck_assert(fabs(b) <= a);
+        sum += b;
+        squares += b * b;
+    }
+    ck_assert(fabs(sum / n) <= 5.0 * a / sqrt(3.0 * n));
+    ck_assert(fabs(squares / n - a * a / 3.0) <= 5.0 * a * a * sqrt(4.0 / 45.0 / n));
+    ck_assert_int_eq(memcmp(p.W_enc, unbiased.W_enc, 2 * WIDTH * LATENTS * sizeof(float)), 0);
+    saei_parameters_free(&p, context);
+    saei_parameters_free(&unbiased, context);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("initial weights");
+    TCase *tests = tcase_create("initial weights");
+    tcase_add_checked_fixture(tests, context_make, context_end);
+    tcase_add_test(tests, rows_are_tied_and_of_the_given_lengths);
+    tcase_add_test(tests, biases_are_uniform);
+    suite_add_tcase(suite, tests);
+    return run_suite(suite);
+}
