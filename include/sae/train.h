@@ -29,7 +29,9 @@ typedef enum sae_sparsity {
     SAE_SPARSITY_L1_DECODER_NORM,  /* λ Σ f ‖w_dec‖ */
     SAE_SPARSITY_STEP,             /* λ L0 */
     SAE_SPARSITY_TANH,             /* λ Σ tanh(4 f ‖w_dec‖) */
-    SAE_SPARSITY_TARGET_L0         /* λ (L0 / target − 1)² */
+    SAE_SPARSITY_TARGET_L0,        /* λ (L0 / target − 1)² */
+    SAE_SPARSITY_TARGET_L0_CODES   /* the same, with the straight-through estimator on f rather than on the
+                                      pre-activation (dictionary_learning; libsae/train/jumprelu_sae.c) */
 } sae_sparsity;
 
 /* How dead latents model the residual (libsae/train/auxk.h). */
@@ -95,7 +97,7 @@ typedef struct sae_train_options {
     sae_architecture architecture;
     size_t n_latents;      /* F; 0: from the data: 16 d as a power of two, at most one latent per 40 rows */
     size_t k;              /* active latents per row; 0: the power of two nearest to √(2d). The target of a penalty
-                              by TARGET_L0 */
+                              by TARGET_L0 or TARGET_L0_CODES */
     size_t batch_rows;     /* rows per step; 0: from F */
     uint64_t steps;        /* 0: chosen from the data */
     uint64_t seed;         /* initial weights and, unless data_seed is given, row order; default 0 */

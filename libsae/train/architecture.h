@@ -19,6 +19,7 @@ typedef struct saei_penalty {
     float weight;       /* what an entry's term weighs: λ / B, or what the batch makes of it (target L0) */
     float bandwidth;    /* ε of the straight-through estimator */
     float p, p_next;    /* exponent of p-anneal now, and after its next update */
+    size_t rows;        /* of the batch; set with the weight */
 } saei_penalty;
 
 /* What an entry needs to know of its latent. */
@@ -66,6 +67,17 @@ typedef struct saei_architecture {
 extern const saei_architecture saei_topk_architecture, saei_batchtopk_architecture,
     saei_matryoshka_architecture, saei_relu_architecture, saei_jumprelu_architecture, saei_gated_architecture,
     saei_p_anneal_architecture;
+
+static inline bool saei_penalty_aims_at_l0(sae_sparsity kind)
+{
+    return kind == SAE_SPARSITY_TARGET_L0 || kind == SAE_SPARSITY_TARGET_L0_CODES;
+}
+
+/* Whether latents without entries have a gradient too. */
+static inline bool saei_penalty_sees_silence(sae_sparsity kind)
+{
+    return kind == SAE_SPARSITY_TARGET_L0_CODES;
+}
 
 const saei_architecture *saei_architecture_find(sae_architecture architecture);
 

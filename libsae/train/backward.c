@@ -32,9 +32,10 @@ static void set_weight(const saei_objective *o, saei_penalty *penalty)
 {
     double rows = (double)o->settings.batch_rows, target = o->settings.target_l0;
     double weight = penalty->coefficient / rows;
-    if (penalty->kind == SAE_SPARSITY_TARGET_L0)
+    if (saei_penalty_aims_at_l0(penalty->kind))
         weight *= 2.0 * (o->l0 / target - 1.0) / target;
     penalty->weight = (float)weight;
+    penalty->rows = o->settings.batch_rows;
 }
 
 static saei_latent_entries entries_of(const saei_objective *o, size_t j)
@@ -103,7 +104,7 @@ static void backward_task(void *arg, size_t slice, unsigned worker)
         saei_latent_entries entries = entries_of(o, j);
         saei_latent_sums *sums = &o->latent_sums[j];
         *sums = (saei_latent_sums){0};
-        if (entries.n == 0)
+        if (entries.n == 0 && !saei_penalty_sees_silence(job->penalty->kind))
             continue;
         saei_latent latent = saei_objective_latent(job, j);
         o->settings.architecture->backward(&entries, sums, &latent, job->penalty);
@@ -228,7 +229,7 @@ double saei_objective_sweep(saei_objective *o, const saei_parameters *p, const s
 double saei_objective_sparsity(const saei_objective *o, const saei_penalty *penalty)
 {
     double sum = 0.0, rows = (double)o->settings.batch_rows;
-    if (penalty->kind == SAE_SPARSITY_TARGET_L0)
+    if (saei_penalty_aims_at_l0(penalty->kind))
         return penalty->coefficient * square(o->l0 / o->settings.target_l0 - 1.0);
     for (size_t j = 0; j < o->settings.n_latents; j++)
         sum += o->latent_sums[j].sparsity;

@@ -108,10 +108,10 @@ static void choose_sparsity(sae_train_options *o)
                       : o->architecture == SAE_ARCH_P_ANNEAL ? SAE_SPARSITY_L1
                                                              : SAE_SPARSITY_L1_DECODER_NORM;
     if (o->sparsity_coefficient < 0.0)
-        o->sparsity_coefficient = o->sparsity == SAE_SPARSITY_TARGET_L0 ? 1.0
-                                  : o->sparsity == SAE_SPARSITY_STEP    ? 1e-3
-                                  : o->sparsity == SAE_SPARSITY_TANH    ? 1e-3
-                                                                        : 0.03;
+        o->sparsity_coefficient = saei_penalty_aims_at_l0(o->sparsity) ? 1.0
+                                  : o->sparsity == SAE_SPARSITY_STEP   ? 1e-3
+                                  : o->sparsity == SAE_SPARSITY_TANH   ? 1e-3
+                                                                       : 0.03;
     if (o->sparsity_warmup < 0.0)
         o->sparsity_warmup = 0.05;
     if (o->bandwidth == 0.0)
@@ -149,7 +149,7 @@ static const char *wrong_sparsity(const sae_train_options *o)
 {
     bool jump = o->architecture == SAE_ARCH_JUMPRELU;
     bool by_count = o->sparsity == SAE_SPARSITY_STEP || o->sparsity == SAE_SPARSITY_TANH ||
-                    o->sparsity == SAE_SPARSITY_TARGET_L0;
+                    saei_penalty_aims_at_l0(o->sparsity);
     if (!saei_has_k(o->architecture) && jump != by_count)
         return "step, tanh and target L0 are penalties of JumpReLU, L1 of the others";
     if (!isfinite(o->sparsity_coefficient))
@@ -170,7 +170,7 @@ static const char *wrong_choice(const sae_train_options *o)
 {
     if (saei_architecture_find(o->architecture) == NULL)
         return "no such architecture";
-    if ((unsigned)o->sparsity > SAE_SPARSITY_TARGET_L0)
+    if ((unsigned)o->sparsity > SAE_SPARSITY_TARGET_L0_CODES)
         return "no such sparsity";
     if ((unsigned)o->aux_style > SAE_AUX_SAELENS)
         return "no such aux_style";

@@ -5,7 +5,9 @@
        target L0   S = λ (L0 / L0* − 1)²,  L0 = Σ [pre > θ_j] / B   (as dictionary_learning)
    The thresholds learn through a straight-through estimator with the rectangle kernel of width ε,
        ∂f/∂θ = −(θ/ε) rect((pre − θ)/ε),   ∂[pre > θ]/∂θ = −(1/ε) rect((pre − θ)/ε),   rect = 1 on (−½, ½),
-   so entries a little below their threshold matter too: the floor is θ − ε/2. */
+   so entries a little below their threshold matter too: the floor is θ − ε/2.
+   dictionary_learning counts L0 = Σ [f > θ_j] / B, the same number with ∂[f > θ]/∂θ = −(1/ε) rect((f − θ)/ε):
+   the codes of 0 of all silent rows are within ε/2 of a threshold below ε/2, and of no other. */
 #include "train/architecture.h"
 
 #include <math.h>
@@ -21,6 +23,21 @@ static void floors(float *floor, const saei_parameters *p, const saei_penalty *p
 static float activate(float pre, const saei_parameters *p, size_t latent)
 {
     return pre > p->extra[THRESHOLD][latent] ? pre : 0.0f;
+}
+
+/* How much of −ε ∂(penalty)/∂θ an entry adds that is within ε/2 of its threshold. */
+static double step_weight(const saei_penalty *penalty, bool on)
+{
+    if (penalty->kind == SAE_SPARSITY_TANH)
+        return 0.0;
+    return penalty->kind == SAE_SPARSITY_TARGET_L0_CODES && !on ? 0.0 : (double)penalty->weight;
+}
+
+/* The same of all rows on which the latent is silent. */
+static double silence_weight(const saei_penalty *penalty, float theta, size_t active)
+{
+    bool within = saei_penalty_sees_silence(penalty->kind) && theta < 0.5f * penalty->bandwidth;
+    return within ? (double)penalty->weight * (double)(penalty->rows - active) : 0.0;
 }
 
 static void backward(const saei_latent_entries *entries, saei_latent_sums *sums, const saei_latent *latent,
@@ -41,13 +58,13 @@ static void backward(const saei_latent_entries *entries, saei_latent_sums *sums,
             sums->sparsity += on ? 1.0 : 0.0;
         }
         if (near)
-            sums->extra[THRESHOLD] -=
-                ((double)theta * (double)g + (tanh_penalty ? 0.0 : (double)penalty->weight)) / (double)width;
+            sums->extra[THRESHOLD] -= ((double)theta * (double)g + step_weight(penalty, on)) / (double)width;
         entries->value[i] = on ? pre : 0.0f;
         entries->g[i] = on ? g : 0.0f;
         sums->pre += (double)entries->g[i];
         sums->active += on;
     }
+    sums->extra[THRESHOLD] -= silence_weight(penalty, theta, sums->active) / (double)width;
     sums->b_enc = sums->pre;
 }
 

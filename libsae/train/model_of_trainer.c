@@ -80,7 +80,8 @@ static entry real(const char *key, double value)
 
 static sae_status describe_penalty(sae_model *model, const sae_train_options *o, sae_error *err)
 {
-    static const char *const kinds[] = {"auto", "l1", "l1_decoder_norm", "step", "tanh", "target_l0"};
+    static const char *const kinds[] = {"auto", "l1",        "l1_decoder_norm", "step",
+                                        "tanh", "target_l0", "target_l0_codes"};
     const entry entries[] = {real("sparsity_coefficient", o->sparsity_coefficient),
                              real("sparsity_warmup", o->sparsity_warmup), whole("target_l0", o->k),
                              real("bandwidth", o->bandwidth)};

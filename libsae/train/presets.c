@@ -136,7 +136,7 @@ static void dl_jumprelu(sae_train_options *o)
 {
     dictionary_learning(o);
     o->architecture = SAE_ARCH_JUMPRELU;
-    o->sparsity = SAE_SPARSITY_TARGET_L0;
+    o->sparsity = SAE_SPARSITY_TARGET_L0_CODES;
     o->sparsity_coefficient = 1.0;
     o->sparsity_warmup = 0.1;
     o->bandwidth = 1e-3;

@@ -44,6 +44,9 @@ static const variant variants[] = {
     {.name = "target",
      .architecture = &saei_jumprelu_architecture,
      .penalty = {.kind = SAE_SPARSITY_TARGET_L0, .coefficient = 0.4, .bandwidth = 0.5f}},
+    {.name = "target of codes",
+     .architecture = &saei_jumprelu_architecture,
+     .penalty = {.kind = SAE_SPARSITY_TARGET_L0_CODES, .coefficient = 0.4, .bandwidth = 0.5f}},
 };
 
 static saei_objective_settings settings_of(const variant *v)

@@ -9,14 +9,13 @@ enum { D = CASE_D, F = CASE_F, ROWS = CASE_ROWS, LONG_ROWS = 300, DEAD_AFTER = 1
 
 static const double tolerance = 1e-5;
 
-/* Left out are the variants that libsae does not train: p_anneal_root (the 1/p-th root of Σ f^p and ‖e‖
-   instead of its square), jumprelu_target_l0_codes (silent latents of a threshold below ε/2 enter the window
-   there) and topk_saelens (selections by pre · ‖w_dec‖). */
+/* Left out is what libsae does not train: p_anneal_root (the 1/p-th root of Σ f^p, and ‖e‖ instead of its
+   square). */
 static const char *const cases[] = {
-    "relu_decoder_norm",    "relu_plain",     "topk_normalised", "topk_dictionary_learning",
-    "batchtopk_normalised", "matryoshka_sum", "matryoshka_mean", "jumprelu_step",
-    "jumprelu_tanh",        "gated_attached", "gated_detached",  "jumprelu_target_l0",
-    "p_anneal_1",           "p_anneal_06",
+    "relu_decoder_norm",    "relu_plain",     "topk_normalised",          "topk_dictionary_learning",
+    "batchtopk_normalised", "matryoshka_sum", "matryoshka_mean",          "jumprelu_step",
+    "jumprelu_tanh",        "gated_attached", "gated_detached",           "jumprelu_target_l0",
+    "p_anneal_1",           "p_anneal_06",    "jumprelu_target_l0_codes", "topk_saelens",
 };
 
 static const saei_architecture *architecture_named(const char *name)
@@ -79,7 +78,7 @@ static saei_penalty penalty_of(const architecture_case *c)
     if (case_is(c, "sparsity", "tanh"))
         penalty.kind = SAE_SPARSITY_TANH;
     if (case_is(c, "sparsity", "target_l0"))
-        penalty.kind = SAE_SPARSITY_TARGET_L0;
+        penalty.kind = case_is(c, "step_of", "codes") ? SAE_SPARSITY_TARGET_L0_CODES : SAE_SPARSITY_TARGET_L0;
     if (case_text(c, "bandwidth") != NULL)
         penalty.bandwidth = (float)case_number(c, "bandwidth");
     if (case_text(c, "p") != NULL)

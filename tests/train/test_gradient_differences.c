@@ -44,6 +44,8 @@ static const variant variants[] = {
      .penalty = {.kind = SAE_SPARSITY_TANH, .coefficient = 0.4, .bandwidth = 0.25f}},
     {"step", &saei_jumprelu_architecture,
      .penalty = {.kind = SAE_SPARSITY_STEP, .coefficient = 0.4, .bandwidth = 0.25f}},
+    {"target of codes", &saei_jumprelu_architecture,
+     .penalty = {.kind = SAE_SPARSITY_TARGET_L0_CODES, .coefficient = 0.4, .bandwidth = 0.75f}},
     {"target", &saei_jumprelu_architecture,
      .penalty = {.kind = SAE_SPARSITY_TARGET_L0, .coefficient = 0.4, .bandwidth = 0.25f}, .unit_rows = true,
      .raw_input = true},
@@ -269,10 +271,12 @@ static double threshold_gradient(const point *at, size_t j)
     for (size_t r = 0; r < ROWS; r++)
         for (size_t i = 0; i < F; i++)
             active += at->on[r][i];
-    if (at->penalty->kind == SAE_SPARSITY_TARGET_L0)
+    if (saei_penalty_aims_at_l0(at->penalty->kind))
         step *= 2.0 * (active / ROWS / at->s->target_l0 - 1.0) / at->s->target_l0;
     for (size_t r = 0; r < ROWS; r++) {
         double f[F], e[D], pre = pre_of(at, p, b_dec, r, j), g = 0.0;
+        if (at->penalty->kind == SAE_SPARSITY_TARGET_L0_CODES)
+            sum -= fabs(code_of(at, p, r, j, pre) - theta) < 0.5 * width ? step / width : 0.0;
         if (!(fabs(pre - theta) < 0.5 * width))
             continue;
         for (size_t i = 0; i < F; i++)
@@ -282,7 +286,8 @@ static double threshold_gradient(const point *at, size_t j)
             g -= 2.0 / ROWS * e[i] * decoder(at, p, j, i);
         if (at->penalty->kind == SAE_SPARSITY_TANH)
             g += lambda * 4.0 * norm / pow(cosh(4.0 * f[j] * norm), 2.0);
-        sum -= (theta * g + (at->penalty->kind == SAE_SPARSITY_TANH ? 0.0 : step)) / width;
+        bool of_pre = at->penalty->kind == SAE_SPARSITY_STEP || at->penalty->kind == SAE_SPARSITY_TARGET_L0;
+        sum -= (theta * g + (of_pre ? step : 0.0)) / width;
     }
     return sum;
 }
