@@ -104,6 +104,8 @@ typedef struct sae_train_options {
     uint64_t data_seed;    /* row order; UINT64_MAX (default): as seed */
     double learning_rate;  /* peak; 0: chosen from d and F */
     double warmup;         /* fraction of the steps of linear warm-up */
+    bool warmup_from_zero; /* the warm-up has rate 0 at the first step and 1/n of the peak at the next, not 1/n and
+                              2/n */
     double decay_start;    /* fraction of the steps after which the rate falls linearly … */
     double decay_to;       /* … to this fraction of its peak */
     double beta1, beta2, epsilon; /* Adam */
@@ -112,6 +114,7 @@ typedef struct sae_train_options {
     sae_sparsity sparsity;
     double sparsity_coefficient; /* λ; negative: of the architecture */
     double sparsity_warmup;      /* fraction of the steps over which λ rises from 0; negative: of the architecture */
+    bool sparsity_from_zero;     /* λ is 0 at the first step, as the rate with warmup_from_zero */
     double k_start;              /* k starts this many times larger and falls linearly … */
     double k_anneal;             /* … over this fraction of the steps; 0: k is constant */
     double bandwidth;            /* ε of JumpReLU, in scaled units; 0: 1e-3 */

@@ -74,6 +74,8 @@ static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
         {"n_groups", SAEI_U64, 0, &o->n_groups},
         {"groups", SAEI_F64, SAE_GROUPS_MAX, o->groups},
         {"group_mean", SAEI_BOOL, 0, &o->group_mean},
+        {"warmup_from_zero", SAEI_BOOL, 0, &o->warmup_from_zero},
+        {"sparsity_from_zero", SAEI_BOOL, 0, &o->sparsity_from_zero},
         {"detached_gate", SAEI_BOOL, 0, &o->detached_gate},
         {"raw_input", SAEI_BOOL, 0, &o->raw_input},
         {"blas_encoder", SAEI_BOOL, 0, &o->blas_encoder},

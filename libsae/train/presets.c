@@ -16,6 +16,8 @@ static void forget(sae_train_options *o)
     o->sparsity = defaults.sparsity;
     o->sparsity_coefficient = defaults.sparsity_coefficient;
     o->sparsity_warmup = defaults.sparsity_warmup;
+    o->warmup_from_zero = defaults.warmup_from_zero;
+    o->sparsity_from_zero = defaults.sparsity_from_zero;
     o->k_start = defaults.k_start;
     o->k_anneal = defaults.k_anneal;
     o->bandwidth = defaults.bandwidth;
@@ -43,6 +45,8 @@ static void dictionary_learning(sae_train_options *o)
     o->beta2 = 0.999;
     o->epsilon = 1e-8;
     o->warmup = 0.05;
+    o->warmup_from_zero = true;
+    o->sparsity_from_zero = true;
     o->decay_start = 0.8;
     o->decay_to = 0.0;
     o->clip = 1.0;
@@ -75,6 +79,7 @@ static void saelens(sae_train_options *o)
     o->aux_style = SAE_AUX_SAELENS;
     o->aux_coefficient = 1.0;
     o->sparsity_warmup = 0.0;
+    o->sparsity_from_zero = true;
     o->threshold_rule = SAE_THRESHOLD_EMA_SAELENS;
     o->group_mean = false;
 }

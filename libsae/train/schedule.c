@@ -2,11 +2,18 @@
 
 #include <math.h>
 
+/* What step t = 0, 1, … has of a warm-up of `length` steps, up to 1. */
+static double warmed(double t, double length, bool from_zero)
+{
+    double done = from_zero ? t : t + 1.0;
+    return done < length ? done / length : 1.0;
+}
+
 double saei_learning_rate(const sae_train_options *o, uint64_t t)
 {
     double done = (double)t, steps = (double)o->steps, warm = o->warmup * steps,
            decay = o->decay_start * steps;
-    double up = done + 1.0 < warm ? (done + 1.0) / warm : 1.0;
+    double up = warmed(done, warm, o->warmup_from_zero);
     double down = done > decay && decay < steps ? (steps - done) / (steps - decay) : 1.0;
     return o->learning_rate * up * (o->decay_to + (1.0 - o->decay_to) * down);
 }
@@ -30,7 +37,7 @@ double saei_schedule_p(const sae_train_options *o, uint64_t t)
 
 saei_penalty saei_schedule_penalty(const sae_train_options *o, uint64_t t, double anneal)
 {
-    double warm = o->sparsity_warmup * (double)o->steps, done = (double)t + 1.0;
+    double up = warmed((double)t, o->sparsity_warmup * (double)o->steps, o->sparsity_from_zero);
     return (saei_penalty){
         .kind = o->sparsity,
         .coefficient = o->sparsity_coefficient * (done < warm ? done / warm : 1.0) * anneal,

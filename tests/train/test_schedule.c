@@ -32,6 +32,21 @@ START_TEST(learning_rate_rises_holds_and_falls)
 }
 END_TEST
 
+START_TEST(learning_rate_rises_from_zero)
+{
+    const double expected[] = {0, 0.25, 0.5, 0.75, 1, 1, 1, 1, 0.5};
+    options.learning_rate = 0.1;
+    options.warmup = 0.4;
+    options.warmup_from_zero = true;
+    options.decay_start = 0.6;
+    for (uint64_t t = 0; t < 7; t++)
+        assert_number(saei_learning_rate(&options, t), 0.1 * expected[t], t);
+    assert_number(saei_learning_rate(&options, 8), 0.1 * expected[8], 8);
+    options.warmup = 0.0;
+    assert_number(saei_learning_rate(&options, 0), 0.1, 0);
+}
+END_TEST
+
 START_TEST(learning_rate_of_the_peer_case)
 {
     options.steps = RATE_STEPS;
@@ -100,6 +115,10 @@ START_TEST(penalty_warms_up)
         assert_number(penalty.coefficient, 0.5 * 3.0 * expected[t], t);
         ck_assert(penalty.kind == SAE_SPARSITY_TANH && penalty.bandwidth == 0.25f);
     }
+    options.sparsity_from_zero = true;
+    for (uint64_t t = 1; t < 10; t++)
+        assert_number(saei_schedule_penalty(&options, t, 3.0).coefficient, 0.5 * 3.0 * expected[t - 1], t);
+    assert_number(saei_schedule_penalty(&options, 0, 3.0).coefficient, 0.0, 0);
     options.sparsity_warmup = 0.0;
     assert_number(saei_schedule_penalty(&options, 0, 1.0).coefficient, 0.5, 0);
 }
@@ -138,6 +157,7 @@ int main(void)
     TCase *tests = tcase_create("schedule");
     tcase_add_checked_fixture(tests, options_make, NULL);
     tcase_add_test(tests, learning_rate_rises_holds_and_falls);
+    tcase_add_test(tests, learning_rate_rises_from_zero);
     tcase_add_test(tests, learning_rate_of_the_peer_case);
     tcase_add_test(tests, learning_rate_falls_to_a_share_of_its_peak);
     tcase_add_test(tests, k_falls_to_its_value);
