@@ -79,6 +79,8 @@ static const option architecture_options[] = {
      .help = "k starts this many times larger"},
     {.name = "k-anneal", .type = OPTION_REAL, AT(options.k_anneal), .value = "X", .max = 1,
      .help = "and falls over this fraction of the steps"},
+    {.name = "row-share", .type = OPTION_SIZE, AT(options.row_share), .value = "N",
+     .help = "BatchTopK, Matryoshka: codes of one row at most, in multiples of k"},
     {.name = "bandwidth", .type = OPTION_REAL, AT(options.bandwidth), .value = "X", .default_text = "0.001",
      .help = "JumpReLU: width of the straight-through estimator, in scaled units"},
     {.name = "threshold-init", .type = OPTION_REAL, AT(options.threshold_start), .value = "X",

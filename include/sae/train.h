@@ -12,7 +12,7 @@ extern "C" {
 typedef enum sae_architecture {
     SAE_ARCH_TOPK = 0,   /* the k largest pre-activations of each row */
     SAE_ARCH_RELU,       /* ReLU with an L1 penalty ("standard") */
-    SAE_ARCH_BATCHTOPK,  /* the k · B largest of a batch, at most 8 k of one row; one threshold afterwards */
+    SAE_ARCH_BATCHTOPK,  /* the k · B largest of a batch, at most row_share · k of one row; one threshold afterwards */
     SAE_ARCH_MATRYOSHKA, /* BatchTopK whose first latents are dictionaries of their own */
     SAE_ARCH_JUMPRELU,   /* a threshold for each latent, learnt */
     SAE_ARCH_GATED,      /* a gate beside the magnitude */
@@ -124,6 +124,8 @@ typedef struct sae_train_options {
     size_t n_groups;             /* Matryoshka; 0: 1/32, 1/16, 1/8, 1/4, 17/32 of the latents */
     double groups[SAE_GROUPS_MAX]; /* share of the latents of each group; they add up to 1 */
     bool group_mean;             /* the groups' losses are averaged, not added */
+    size_t row_share;            /* batchtopk, matryoshka: codes of one row at most, in multiples of k; default 8. Other
+                                    tools have no such limit; memory and time follow it */
     bool detached_gate;          /* gated: the decoder learns nothing from the gate's reconstruction */
 
     sae_input_scale input_scale;

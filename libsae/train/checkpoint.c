@@ -71,6 +71,7 @@ static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
         {"p_start", SAEI_F64, 0, &o->p_start},
         {"p_end", SAEI_F64, 0, &o->p_end},
         {"p_updates", SAEI_U64, 0, &o->p_updates},
+        {"row_share", SAEI_U64, 0, &o->row_share},
         {"n_groups", SAEI_U64, 0, &o->n_groups},
         {"groups", SAEI_F64, SAE_GROUPS_MAX, o->groups},
         {"group_mean", SAEI_BOOL, 0, &o->group_mean},

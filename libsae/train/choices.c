@@ -15,6 +15,7 @@ void sae_train_options_init(sae_train_options *options)
         .sparsity_coefficient = -1.0,
         .sparsity_warmup = -1.0,
         .k_start = 1.0,
+        .row_share = 8,
         .threshold_start = -1.0,
         .p_start = 0.2,
         .p_end = 0.2,
@@ -158,6 +159,8 @@ static const char *wrong_sparsity(const sae_train_options *o)
         return "sparsity_warmup and k_anneal must be in [0, 1]";
     if (!(o->k_start >= 1.0 && o->k_start * (double)o->k <= (double)o->n_latents))
         return "k_start must be at least 1, and k_start times k at most n_latents";
+    if (o->row_share < 1)
+        return "row_share must be at least 1";
     if (!(o->bandwidth > 0.0 && isfinite(o->bandwidth) && isfinite(o->threshold_start)))
         return "bandwidth must be above 0";
     if (!(o->p_start >= 0.0 && o->p_start <= 1.0 && o->p_end > 0.0 && o->p_end <= 1.0 && o->p_updates > 0))

@@ -19,7 +19,7 @@ static size_t slots_of(const saei_objective_settings *s)
     case SAEI_SELECT_ROW_TOPK:
         return s->k;
     case SAEI_SELECT_BATCH_TOPK:
-        return saei_min_size(saei_mul(BATCH_SHARE, s->k), s->n_latents);
+        return saei_min_size(saei_mul(s->row_share != 0 ? s->row_share : BATCH_SHARE, s->k), s->n_latents);
     case SAEI_SELECT_ABOVE_FLOOR:
         break;
     }

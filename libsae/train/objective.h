@@ -30,6 +30,7 @@ typedef struct saei_objective_settings {
     size_t n_groups;                   /* 1, or those of Matryoshka */
     size_t group_end[SAEI_GROUPS_MAX]; /* F_1 < F_2 … = F */
     double group_weight;               /* w_g, the same for all */
+    size_t row_share;                  /* BatchTopK's slots of a row, in multiples of k; 0: 8 */
     double target_l0;
     bool blas_encoder;  /* all scores by BLAS: the reference for the screened ones */
     bool raw_input;     /* b_dec is not subtracted at the input */

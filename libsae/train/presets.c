@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Other tools set no limit to BatchTopK's codes of one row. This many times k lets pass what short runs on
+   real rows ask for, in their first steps above all, without slots for every latent. */
+static const size_t any_share = 32;
+
 /* What not every preset sets, as it is by default: presets must not depend on what was set before them. */
 static void forget(sae_train_options *o)
 {
@@ -25,6 +29,7 @@ static void forget(sae_train_options *o)
     o->p_start = defaults.p_start;
     o->p_end = defaults.p_end;
     o->p_updates = defaults.p_updates;
+    o->row_share = defaults.row_share;
     o->detached_gate = defaults.detached_gate;
     o->raw_input = defaults.raw_input;
     o->start_norm = defaults.start_norm;
@@ -57,6 +62,7 @@ static void dictionary_learning(sae_train_options *o)
     o->dead_after = 10000000;
     o->threshold_rule = SAE_THRESHOLD_EMA;
     o->group_mean = true;
+    o->row_share = any_share;
 }
 
 /* SAELens: rows by their mean norm, decoder rows of length 0.1 at first and free, biases 0, a constant rate
@@ -81,6 +87,7 @@ static void saelens(sae_train_options *o)
     o->sparsity_warmup = 0.0;
     o->sparsity_from_zero = true;
     o->threshold_rule = SAE_THRESHOLD_EMA_SAELENS;
+    o->row_share = any_share;
     o->group_mean = false;
 }
 

@@ -43,6 +43,7 @@ static saei_objective_settings settings_of(const sae_trainer *t)
                                  .n_groups = 1,
                                  .group_end = {o->n_latents},
                                  .group_weight = 1.0,
+                                 .row_share = o->row_share,
                                  .target_l0 = (double)o->k,
                                  .blas_encoder = o->blas_encoder,
                                  .raw_input = o->raw_input,

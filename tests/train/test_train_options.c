@@ -74,6 +74,9 @@ START_TEST(numbers_out_of_range_are_refused)
     r.options.p_updates = 0;
     assert_refused(&r, "p_updates");
     r.options.p_updates = 1;
+    r.options.row_share = 0;
+    assert_refused(&r, "row_share");
+    r.options.row_share = SIZE_MAX;
     r.options.batch_rows = ((size_t)1 << 24) + 1;
     sae_trainer *trainer;
     ck_assert_int_eq(sae_trainer_new(&trainer, r.dump, NULL, &r.options, NULL),
