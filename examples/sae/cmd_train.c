@@ -89,6 +89,8 @@ static const option architecture_options[] = {
      .default_text = "0.03125,0.0625,0.125,0.25,0.53125", .help = "Matryoshka: shares of the latents"},
     {.name = "group-mean", .type = OPTION_FLAG, AT(options.group_mean),
      .help = "Matryoshka: average the groups' losses instead of adding them"},
+    {.name = "rank-by-norm", .type = OPTION_FLAG, AT(options.rank_by_decoder_norm),
+     .help = "TopK, BatchTopK, Matryoshka: choose by pre-activation times length of the decoder row, as SAELens"},
     {.name = "detached-gate", .type = OPTION_FLAG, AT(options.detached_gate),
      .help = "gated: keep the decoder out of the gate's own reconstruction"},
     {.name = "p-start", .type = OPTION_REAL, AT(options.p_start), .value = "X", .max = 1,

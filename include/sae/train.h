@@ -126,6 +126,8 @@ typedef struct sae_train_options {
     bool group_mean;             /* the groups' losses are averaged, not added */
     size_t row_share;            /* batchtopk, matryoshka: codes of one row at most, in multiples of k; default 8. Other
                                     tools have no such limit; memory and time follow it */
+    bool rank_by_decoder_norm;   /* with a k: the largest are chosen by pre-activation times length of the decoder row,
+                                    as SAELens does; the model's decoder rows have unit length then */
     bool detached_gate;          /* gated: the decoder learns nothing from the gate's reconstruction */
 
     sae_input_scale input_scale;

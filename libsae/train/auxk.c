@@ -14,6 +14,7 @@ enum { BLOCK = 128 };
 typedef struct auxk_job {
     saei_auxk *auxk;
     const saei_parameters *p;
+    const saei_selection_weights *selection;
     const saei_panels *panels;
     const float *xc, *e;
     size_t stride;
@@ -181,12 +182,23 @@ static double spread_of_residuals(const auxk_job *job)
     return reduce(a, 0) - n * mean2;
 }
 
-static void gather(const saei_auxk *a, const saei_parameters *p)
+static const float *weights_of(const auxk_job *job)
 {
+    return job->selection != NULL ? job->selection->W : job->p->W_enc;
+}
+
+static const float *biases_of(const auxk_job *job)
+{
+    return job->selection != NULL ? job->selection->b : job->p->b_enc;
+}
+
+static void gather(const auxk_job *job)
+{
+    const saei_auxk *a = job->auxk;
     for (size_t i = 0; i < a->n_dead; i++) {
-        memcpy(a->W_enc + i * a->d, p->W_enc + a->dead[i] * a->d, a->d * sizeof(float));
-        memcpy(a->W_dec + i * a->d, p->W_dec + a->dead[i] * a->d, a->d * sizeof(float));
-        a->b_enc[i] = p->b_enc[a->dead[i]];
+        memcpy(a->W_enc + i * a->d, weights_of(job) + a->dead[i] * a->d, a->d * sizeof(float));
+        memcpy(a->W_dec + i * a->d, job->p->W_dec + a->dead[i] * a->d, a->d * sizeof(float));
+        a->b_enc[i] = biases_of(job)[a->dead[i]];
     }
 }
 
@@ -202,20 +214,21 @@ static void set_floors(const saei_auxk *a)
 static void encode_tile(const auxk_job *job, size_t first, size_t rows, float *scratch)
 {
     const saei_auxk *a = job->auxk;
-    const saei_parameters *p = job->p;
     bool compact = few(a);
     saei_encoder encoder = {.d = a->d,
                             .n_latents = compact ? a->n_dead : a->n_latents,
                             .k = a->settings.k,
-                            .W_enc = compact ? a->W_enc : p->W_enc,
-                            .b_enc = compact ? a->b_enc : p->b_enc,
+                            .W_enc = compact ? a->W_enc : weights_of(job),
+                            .b_enc = compact ? a->b_enc : biases_of(job),
                             .floor = a->floor,
                             .panels = compact ? NULL : job->panels};
     saei_encode_tile(a->codes, &encoder, job->xc, first, rows, scratch, NULL);
-    for (size_t r = first; r < first + rows && !compact; r++)
-        for (size_t i = 0; i < a->codes.count[r]; i++) {
-            uint32_t *latent = &a->codes.latent[r * a->settings.k + i];
-            *latent = a->place[*latent];
+    for (size_t r = first; r < first + rows; r++)
+        for (size_t i = r * a->settings.k; i < r * a->settings.k + a->codes.count[r]; i++) {
+            uint32_t *latent = &a->codes.latent[i];
+            *latent = compact ? *latent : a->place[*latent];
+            if (job->selection != NULL)
+                a->codes.value[i] /= job->selection->norm[a->dead[*latent]];
         }
 }
 
@@ -296,17 +309,23 @@ static double factor(const saei_auxk *a, double spread)
     return (share < 1.0 ? share : 1.0) / (double)a->batch_rows;
 }
 
-double saei_auxk_run(saei_auxk *a, const saei_parameters *parameters, const saei_panels *panels,
-                     const float *xc, const float *e, size_t stride, float e_scale)
+double saei_auxk_run(saei_auxk *a, const saei_parameters *parameters, const saei_selection_weights *selection,
+                     const saei_panels *panels, const float *xc, const float *e, size_t stride, float e_scale)
 {
     if (a->settings.k == 0 || a->n_dead == 0)
         return 0.0;
-    auxk_job job = {
-        .auxk = a, .p = parameters, .panels = panels, .xc = xc, .e = e, .stride = stride, .e_scale = e_scale};
+    auxk_job job = {.auxk = a,
+                    .p = parameters,
+                    .selection = selection,
+                    .panels = panels,
+                    .xc = xc,
+                    .e = e,
+                    .stride = stride,
+                    .e_scale = e_scale};
     double weight = factor(a, spread_of_residuals(&job));
     job.g_scale = (float)(-2.0 * a->settings.coefficient * weight);
     if (few(a))
-        gather(a, parameters);
+        gather(&job);
     set_floors(a);
     saei_blas_begin();
     saei_parallel_for(a->context, tiles_of(a->batch_rows), forward_tile, &job);

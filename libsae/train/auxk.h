@@ -5,14 +5,15 @@
    libsae, dictionary_learning: coefficient · Σ‖r‖² / Σ‖e − mean e‖²
    SAELens:                     coefficient · min(n_dead/k_aux, 1) · Σ‖r‖² / B
    dictionary_learning takes relu(pre); the others do not: with a relu, a latent whose pre-activation is
-   negative on all rows would have no gradient and stay dead. Nothing of it reaches b_dec. */
+   negative on all rows would have no gradient and stay dead. Nothing of it reaches b_dec. Where the codes are
+   chosen by other scores than pre (selection_weights.h), so is a. */
 #ifndef SAEI_AUXK_H
 #define SAEI_AUXK_H
 
 #include "sae/train.h"
 #include "num/panels.h"
 #include "train/latent_index.h"
-#include "train/parameters.h"
+#include "train/selection_weights.h"
 
 /* Up to so many dead latents are copied together, and their products are dense; more are handled code by
  * code. */
@@ -54,10 +55,12 @@ size_t saei_auxk_bytes(const saei_auxk_settings *settings, size_t d, size_t n_la
 /* Declares the latents dead that were silent for at least dead_after rows; silent [F] counts rows. */
 void saei_auxk_set_dead(saei_auxk *auxk, const uint64_t *silent, uint64_t dead_after);
 
-/* panels: W_enc for screening, or NULL. A batch: xc [B, d], and its residuals e, rows stride floats apart,
+/* selection: what the largest are chosen by, NULL: pre. panels: the weights of these scores for screening, or
+   NULL. A batch: xc [B, d], and its residuals e, rows stride floats apart,
    times e_scale. Returns the loss before the coefficient, 0 when no latent is dead. */
-double saei_auxk_run(saei_auxk *auxk, const saei_parameters *parameters, const saei_panels *panels,
-                     const float *xc, const float *e, size_t stride, float e_scale);
+double saei_auxk_run(saei_auxk *auxk, const saei_parameters *parameters,
+                     const saei_selection_weights *selection, const saei_panels *panels, const float *xc,
+                     const float *e, size_t stride, float e_scale);
 
 /* A bound of the norm of its gradient; INFINITY when it is not known. */
 double saei_auxk_norm_bound(const saei_auxk *auxk);

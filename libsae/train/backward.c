@@ -106,6 +106,8 @@ static void backward_task(void *arg, size_t slice, unsigned worker)
         *sums = (saei_latent_sums){0};
         if (entries.n == 0 && !saei_penalty_sees_silence(job->penalty->kind))
             continue;
+        for (size_t i = 0; i < entries.n && o->selection.norm != NULL; i++)
+            entries.value[i] = saei_pre_of_value(o, entries.value[i], j);
         saei_latent latent = saei_objective_latent(job, j);
         o->settings.architecture->backward(&entries, sums, &latent, job->penalty);
         weigh_values(&entries, job->e_scale);
@@ -133,8 +135,10 @@ saei_objective_result saei_objective_backward(saei_objective *o, const saei_para
         saei_parallel_for(o->context, SAEI_SLICES, backward_task, &job);
         reduce_b_dec(o, job.e_scale);
     }
-    result.aux_loss = saei_auxk_run(&o->aux, p, o->panels, o->xc, saei_residual(o, 0, s->n_groups - 1),
-                                    s->n_groups * s->d, (float)(1.0 / s->group_weight));
+    const saei_selection_weights *selection = o->selection.W != NULL ? &o->selection : NULL;
+    result.aux_loss =
+        saei_auxk_run(&o->aux, p, selection, o->panels, o->xc, saei_residual(o, 0, s->n_groups - 1),
+                      s->n_groups * s->d, (float)(1.0 / s->group_weight));
     return result;
 }
 
@@ -179,8 +183,8 @@ double saei_objective_finish_latent(const saei_objective_job *job, saei_latent_g
 
 void saei_objective_repack(const saei_objective_job *job, size_t first, size_t end)
 {
-    if (job->receive != NULL && job->o->panels != NULL)
-        saei_panels_pack(job->o->panels, first, end - first, job->p->W_enc + first * job->p->d);
+    if (job->receive != NULL)
+        saei_objective_pack_latents(job->o, job->p, first, end);
 }
 
 static void sweep_task(void *arg, size_t slice, unsigned worker)

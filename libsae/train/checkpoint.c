@@ -78,6 +78,7 @@ static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
         {"warmup_from_zero", SAEI_BOOL, 0, &o->warmup_from_zero},
         {"sparsity_from_zero", SAEI_BOOL, 0, &o->sparsity_from_zero},
         {"detached_gate", SAEI_BOOL, 0, &o->detached_gate},
+        {"rank_by_decoder_norm", SAEI_BOOL, 0, &o->rank_by_decoder_norm},
         {"raw_input", SAEI_BOOL, 0, &o->raw_input},
         {"blas_encoder", SAEI_BOOL, 0, &o->blas_encoder},
         {"free_decoder", SAEI_BOOL, 0, &o->free_decoder},
@@ -141,7 +142,7 @@ sae_status sae_trainer_save(const sae_trainer *trainer, const char *path, sae_er
     char sum[CHECKSUM_TEXT];
     checksum(sum, pieces, n, t.data_hash);
     const saei_metadata metadata[] = {
-        {"format", "libsae-checkpoint"}, {"version", "2"}, {"data_xxh3_128", t.data_hash}, {"xxh3_128", sum}};
+        {"format", "libsae-checkpoint"}, {"version", "3"}, {"data_xxh3_128", t.data_hash}, {"xxh3_128", sum}};
     return saei_safetensors_save(t.context, path, SAEI_KEEP_PREVIOUS, tensors, n, metadata,
                                  sizeof metadata / sizeof metadata[0], err);
 }
@@ -169,7 +170,7 @@ static sae_status check_identity(const sae_trainer *t, const saei_safetensors *f
     const char *version = saei_safetensors_metadata(file, "version");
     const char *data = saei_safetensors_metadata(file, "data_xxh3_128");
     if (format == NULL || strcmp(format, "libsae-checkpoint") != 0 || version == NULL ||
-        strcmp(version, "2") != 0)
+        strcmp(version, "3") != 0)
         return saei_fail(err, SAE_E_FORMAT, "%s: not a checkpoint of this version of libsae", path);
     if (data == NULL || strcmp(data, t->data_hash) != 0)
         return saei_fail(
@@ -182,8 +183,9 @@ static sae_status check_identity(const sae_trainer *t, const saei_safetensors *f
 /* A byte of a file is no bool before it is known to be 0 or 1. */
 static bool flags_valid(const sae_train_options *o)
 {
-    const bool *const flags[] = {&o->group_mean, &o->detached_gate, &o->raw_input, &o->free_decoder,
-                                 &o->blas_encoder};
+    const bool *const flags[] = {&o->group_mean,       &o->detached_gate,     &o->raw_input,
+                                 &o->free_decoder,     &o->blas_encoder,      &o->rank_by_decoder_norm,
+                                 &o->warmup_from_zero, &o->sparsity_from_zero};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         unsigned char byte;
         memcpy(&byte, flags[i], 1);

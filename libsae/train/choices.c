@@ -153,6 +153,8 @@ static const char *wrong_sparsity(const sae_train_options *o)
                     saei_penalty_aims_at_l0(o->sparsity);
     if (!saei_has_k(o->architecture) && jump != by_count)
         return "step, tanh and target L0 are penalties of JumpReLU, L1 of the others";
+    if (o->rank_by_decoder_norm && !saei_has_k(o->architecture))
+        return "rank_by_decoder_norm is for topk, batchtopk and matryoshka";
     if (!isfinite(o->sparsity_coefficient))
         return "sparsity_coefficient must be finite";
     if (!(o->sparsity_warmup <= 1.0 && o->k_anneal >= 0.0 && o->k_anneal <= 1.0))

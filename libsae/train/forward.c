@@ -45,8 +45,8 @@ static void encode_task(void *arg, size_t tile, unsigned worker)
     saei_encoder encoder = {.d = s->d,
                             .n_latents = s->n_latents,
                             .k = o->slots,
-                            .W_enc = job->p->W_enc,
-                            .b_enc = job->p->b_enc,
+                            .W_enc = o->selection.W != NULL ? o->selection.W : job->p->W_enc,
+                            .b_enc = o->selection.W != NULL ? o->selection.b : job->p->b_enc,
                             .floor = o->has_floors ? o->floor : NULL,
                             .panels = o->panels};
     saei_encode_tile(o->codes, &encoder, o->xc, first, rows,
@@ -202,7 +202,7 @@ static void decode_row(const saei_objective_job *job, size_t r)
     const uint32_t *latent = o->codes.latent + at;
     float *minus_f = o->g + at;
     for (size_t i = 0; i < n; i++) {
-        float pre = o->codes.value[at + i];
+        float pre = saei_pre_of_value(o, o->codes.value[at + i], latent[i]);
         minus_f[i] = a->activate != NULL ? -a->activate(pre, p, latent[i]) : -pre;
         if (o->e_gate != NULL)
             o->g_gate[at + i] = -pre;

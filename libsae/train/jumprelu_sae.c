@@ -2,7 +2,7 @@
        f = pre · [pre > θ_j];  loss = Σ‖e‖² / B + S,
        step        S = λ Σ [pre > θ_j] / B
        tanh        S = λ Σ tanh(4 f_j ‖w_dec,j‖) / B            (Anthropic, January 2025 update)
-       target L0   S = λ (L0 / L0* − 1)²,  L0 = Σ [pre > θ_j] / B   (as dictionary_learning)
+       target L0   S = λ (L0 / L0* − 1)²,  L0 = Σ [pre > θ_j] / B
    The thresholds learn through a straight-through estimator with the rectangle kernel of width ε,
        ∂f/∂θ = −(θ/ε) rect((pre − θ)/ε),   ∂[pre > θ]/∂θ = −(1/ε) rect((pre − θ)/ε),   rect = 1 on (−½, ½),
    so entries a little below their threshold matter too: the floor is θ − ε/2.

@@ -36,6 +36,19 @@ static double input_offset(const saei_parameters *p, size_t j, bool raw_input)
     return offset;
 }
 
+/* A model chooses by its pre-activations: where training chose by others, these are its own, and the length
+   of a decoder row is in its encoder row. */
+static void fill_rows(sae_model *model, const sae_trainer *t)
+{
+    const saei_parameters *p = &t->parameters;
+    const saei_selection_weights *selection = &t->objective.selection;
+    memcpy(model->W_enc, selection->W != NULL ? selection->W : p->W_enc, p->d * p->n_latents * sizeof(float));
+    memcpy(model->W_dec, p->W_dec, p->d * p->n_latents * sizeof(float));
+    for (size_t j = 0; j < p->n_latents && selection->norm != NULL; j++)
+        for (size_t i = 0; i < p->d; i++)
+            model->W_dec[j * p->d + i] /= selection->norm[j];
+}
+
 /* Every activation rule commutes with a positive factor: with biases and thresholds divided by s, the SAE of
    the scaled rows s x is the same SAE of the raw rows x, its activations in raw units, its decoder rows as
    long as before. */
@@ -43,13 +56,13 @@ static void fold_scale(sae_model *model, const sae_trainer *t)
 {
     const saei_parameters *p = &t->parameters;
     double raw = 1.0 / t->scale;
-    memcpy(model->W_enc, p->W_enc, p->d * p->n_latents * sizeof(float));
-    memcpy(model->W_dec, p->W_dec, p->d * p->n_latents * sizeof(float));
+    fill_rows(model, t);
     for (size_t i = 0; i < p->d; i++)
         model->b_dec[i] = p->b_dec[i] * (float)raw;
     for (size_t j = 0; j < p->n_latents; j++) {
         double offset = input_offset(p, j, t->options.raw_input);
-        model->b_enc[j] = (float)(((double)p->b_enc[j] + offset) * raw);
+        double norm = t->options.rank_by_decoder_norm ? (double)t->objective.selection.norm[j] : 1.0;
+        model->b_enc[j] = (float)(((double)p->b_enc[j] + offset) * (norm * raw));
         if (model->activation == SAE_JUMPRELU)
             model->threshold[j] = (float)raw * (p->n_extra > 0 ? p->extra[0][j] : (float)t->threshold);
         if (model->activation == SAE_GATED) {

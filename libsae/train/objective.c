@@ -104,6 +104,8 @@ sae_status saei_objective_new(saei_objective *out, sae_context *context,
     if (status == SAE_OK)
         status = saei_auxk_new(&o.aux, context, &settings->aux, settings->d, settings->n_latents,
                                settings->batch_rows, err);
+    if (status == SAE_OK && settings->rank_by_decoder_norm)
+        status = saei_selection_weights_new(&o.selection, context, settings->d, settings->n_latents, err);
     if (status == SAE_OK && !settings->blas_encoder)
         status = saei_panels_new(&o.panels, context, settings->d, settings->n_latents, NULL, err);
     for (size_t i = 0; status == SAE_OK && i < BUFFERS; i++)
@@ -130,6 +132,7 @@ void saei_objective_free(saei_objective *o)
     saei_code_slots_free(&o->codes, o->context);
     saei_latent_index_free(&o->index, o->context);
     saei_auxk_free(&o->aux);
+    saei_selection_weights_free(&o->selection, o->context);
     saei_panels_free(o->panels);
     *o = (saei_objective){0};
 }
@@ -144,13 +147,22 @@ static void pack_slice(void *arg, size_t slice, unsigned worker)
     (void)worker;
     const pack_job *job = arg;
     size_t first = saei_slice_start(job->o, slice), end = saei_slice_start(job->o, slice + 1);
-    saei_panels_pack(job->o->panels, first, end - first, job->p->W_enc + first * job->p->d);
+    saei_objective_pack_latents(job->o, job->p, first, end);
+}
+
+void saei_objective_pack_latents(const saei_objective *o, const saei_parameters *p, size_t first, size_t end)
+{
+    if (o->selection.W != NULL)
+        saei_selection_weights_set(&o->selection, p, first, end);
+    const float *W = o->selection.W != NULL ? o->selection.W : p->W_enc;
+    if (o->panels != NULL)
+        saei_panels_pack(o->panels, first, end - first, W + first * p->d);
 }
 
 void saei_objective_pack(saei_objective *o, const saei_parameters *parameters)
 {
     pack_job job = {o, parameters};
-    if (o->panels != NULL)
+    if (o->panels != NULL || o->selection.W != NULL)
         saei_parallel_for(o->context, SAEI_SLICES, pack_slice, &job);
 }
 
@@ -178,5 +190,6 @@ size_t saei_objective_bytes(const saei_objective_settings *s)
     for (size_t i = 0; i < BUFFERS; i++)
         bytes = saei_add(bytes, saei_mul(buffers[i].count, buffers[i].size));
     bytes = saei_add(bytes, s->blas_encoder ? 0 : saei_panels_bytes(s->d, s->n_latents));
+    bytes = saei_add(bytes, s->rank_by_decoder_norm ? saei_selection_weights_bytes(s->d, s->n_latents) : 0);
     return saei_add(bytes, saei_auxk_bytes(&s->aux, s->d, s->n_latents, s->batch_rows));
 }

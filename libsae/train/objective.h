@@ -21,6 +21,7 @@
 #include "train/auxk.h"
 #include "num/panels.h"
 #include "train/latent_index.h"
+#include "train/selection_weights.h"
 
 enum { SAEI_GROUPS_MAX = 16 };
 
@@ -32,25 +33,27 @@ typedef struct saei_objective_settings {
     double group_weight;               /* w_g, the same for all */
     size_t row_share;                  /* BatchTopK's slots of a row, in multiples of k; 0: 8 */
     double target_l0;
-    bool blas_encoder;  /* all scores by BLAS: the reference for the screened ones */
-    bool raw_input;     /* b_dec is not subtracted at the input */
-    bool unit_rows;     /* the gradient of w_dec is projected orthogonal to it */
-    bool detached_gate; /* the decoder learns nothing from the gate's reconstruction */
+    bool blas_encoder;         /* all scores by BLAS: the reference for the screened ones */
+    bool raw_input;            /* b_dec is not subtracted at the input */
+    bool unit_rows;            /* the gradient of w_dec is projected orthogonal to it */
+    bool detached_gate;        /* the decoder learns nothing from the gate's reconstruction */
+    bool rank_by_decoder_norm; /* of architectures with a k: see selection_weights.h */
     saei_auxk_settings aux;
 } saei_objective_settings;
 
 typedef struct saei_objective {
     sae_context *context;
     saei_objective_settings settings;
-    saei_panels *panels;        /* W_enc for screening; NULL with a BLAS encoder */
-    saei_screen_counts *counts; /* per worker of a pass over rows */
-    size_t slots;               /* codes a row may have; a row with more makes the batch dense */
-    float *xc;                  /* [B, d]; the caller puts the raw rows here */
-    float *e;                   /* [B, n_groups, d]: E_g after the forward pass */
-    float *e_gate;              /* [B, d]: residual of relu(π), gated only */
-    float *floor;               /* [F] */
-    saei_code_slots codes;      /* values are pre-activations */
-    float *g, *g_gate;          /* [B, slots]: ∂R/∂f and the gate's */
+    saei_selection_weights selection; /* what codes are chosen by; NULLs: W_enc and b_enc themselves */
+    saei_panels *panels;              /* these weights for screening; NULL with a BLAS encoder */
+    saei_screen_counts *counts;       /* per worker of a pass over rows */
+    size_t slots;                     /* codes a row may have; a row with more makes the batch dense */
+    float *xc;                        /* [B, d]; the caller puts the raw rows here */
+    float *e;                         /* [B, n_groups, d]: E_g after the forward pass */
+    float *e_gate;                    /* [B, d]: residual of relu(π), gated only */
+    float *floor;                     /* [F] */
+    saei_code_slots codes; /* values are pre-activations, or the scores that selection makes of them */
+    float *g, *g_gate;     /* [B, slots]: ∂R/∂f and the gate's */
     saei_latent_index index;
     saei_auxk aux;
     double l0;              /* of the last batch: guess whether the next one is dense */

@@ -55,6 +55,12 @@ static inline float *saei_residual(const saei_objective *o, size_t r, size_t gro
     return o->e + (r * o->settings.n_groups + group) * o->settings.d;
 }
 
+/* The pre-activation that a value of latent j in the codes stands for. */
+static inline float saei_pre_of_value(const saei_objective *o, float value, size_t j)
+{
+    return o->selection.norm != NULL ? value / o->selection.norm[j] : value;
+}
+
 /* decoder_norm is 0 where the penalty does not use it. */
 saei_latent saei_objective_latent(const saei_objective_job *job, size_t j);
 
@@ -68,7 +74,11 @@ void saei_objective_finish_row(const saei_objective_job *job, size_t r, double *
  */
 double saei_objective_finish_latent(const saei_objective_job *job, saei_latent_gradient *gradient);
 
-/* After the receiver has seen latents first .. end - 1, whole panels: packs them anew. */
+/* Makes what is encoded by follow the weights of latents first .. end - 1, whole panels. */
+void saei_objective_pack_latents(const saei_objective *o, const saei_parameters *parameters, size_t first,
+                                 size_t end);
+
+/* The same after the receiver has seen them. */
 void saei_objective_repack(const saei_objective_job *job, size_t first, size_t end);
 
 /* Floats of scratch for one worker of a pass over rows, and of one over latents. */

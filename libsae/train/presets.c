@@ -31,6 +31,7 @@ static void forget(sae_train_options *o)
     o->p_updates = defaults.p_updates;
     o->row_share = defaults.row_share;
     o->detached_gate = defaults.detached_gate;
+    o->rank_by_decoder_norm = defaults.rank_by_decoder_norm;
     o->raw_input = defaults.raw_input;
     o->start_norm = defaults.start_norm;
     o->b_enc_init = defaults.b_enc_init;
@@ -109,7 +110,8 @@ static void dl_matryoshka(sae_train_options *o)
     o->architecture = SAE_ARCH_MATRYOSHKA;
 }
 
-/* StandardTrainer: λ on ‖f‖₁ beside unit rows, rate 1e-3, no AuxK. */
+/* StandardTrainer: λ on ‖f‖₁ beside unit rows, rate 1e-3, no AuxK; the biases of its encoder, a linear layer,
+   keep their random start. */
 static void dl_relu(sae_train_options *o)
 {
     dictionary_learning(o);
@@ -164,18 +166,21 @@ static void sl_topk(sae_train_options *o)
 {
     saelens(o);
     o->architecture = SAE_ARCH_TOPK;
+    o->rank_by_decoder_norm = true;
 }
 
 static void sl_batchtopk(sae_train_options *o)
 {
     saelens(o);
     o->architecture = SAE_ARCH_BATCHTOPK;
+    o->rank_by_decoder_norm = true;
 }
 
 static void sl_matryoshka(sae_train_options *o)
 {
     saelens(o);
     o->architecture = SAE_ARCH_MATRYOSHKA;
+    o->rank_by_decoder_norm = true;
 }
 
 static void sl_relu(sae_train_options *o)

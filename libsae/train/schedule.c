@@ -40,7 +40,7 @@ saei_penalty saei_schedule_penalty(const sae_train_options *o, uint64_t t, doubl
     double up = warmed((double)t, o->sparsity_warmup * (double)o->steps, o->sparsity_from_zero);
     return (saei_penalty){
         .kind = o->sparsity,
-        .coefficient = o->sparsity_coefficient * (done < warm ? done / warm : 1.0) * anneal,
+        .coefficient = o->sparsity_coefficient * up * anneal,
         .bandwidth = (float)o->bandwidth,
         .p = (float)saei_schedule_p(o, t),
         .p_next = (float)saei_schedule_p(o, t + 1),

@@ -7,20 +7,28 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ARCHITECTURES = SAE_ARCH_P_ANNEAL + 1 };
+/* Every architecture, then those with a k once more, choosing by decoder norm. */
+static const sae_architecture with_k[] = {SAE_ARCH_TOPK, SAE_ARCH_BATCHTOPK, SAE_ARCH_MATRYOSHKA};
+enum {
+    ARCHITECTURES = SAE_ARCH_P_ANNEAL + 1,
+    VARIANTS = ARCHITECTURES + (int)(sizeof with_k / sizeof *with_k)
+};
 
 static saei_selection selection_of(const run *r)
 {
     return saei_architecture_find(r->options.architecture)->selection;
 }
 
-static run run_of(int architecture, unsigned threads)
+static run run_of(int variant, unsigned threads)
 {
     run r = run_new(threads);
-    r.options.architecture = (sae_architecture)architecture;
+    bool ranks_by_norm = variant >= ARCHITECTURES;
+    r.options.architecture = ranks_by_norm ? with_k[variant - ARCHITECTURES] : (sae_architecture)variant;
+    r.options.rank_by_decoder_norm = r.options.free_decoder = ranks_by_norm;
+    r.options.start_norm = ranks_by_norm ? 0.5 : 1.0;
     r.options.batch_rows = 300;
     r.options.steps = 250;
-    if (selection_of(&r) == SAEI_SELECT_ABOVE_FLOOR && architecture != SAE_ARCH_JUMPRELU)
+    if (selection_of(&r) == SAEI_SELECT_ABOVE_FLOOR && r.options.architecture != SAE_ARCH_JUMPRELU)
         r.options.sparsity_coefficient = 0.2;
     return r;
 }
@@ -124,23 +132,24 @@ END_TEST
 
 /* Every schedule and every way of giving dead latents a start that fits the architecture; more latents than
    slots, so that batches are dense before they are sparse. */
-static run run_with_everything(int architecture, unsigned threads)
+static run run_with_everything(int variant, unsigned threads)
 {
-    run r = run_of(architecture, threads);
+    run r = run_of(variant, threads);
     sae_train_options *o = &r.options;
+    sae_architecture architecture = o->architecture;
     o->n_latents = 160;
     o->steps = 24;
     o->heldout_every = 8;
     o->dead_after = 1200;
     o->sparsity_warmup = 0.5;
-    o->raw_input = architecture % 2 == 1;
+    o->raw_input = variant % 2 == 1;
     if (selection_of(&r) != SAEI_SELECT_ABOVE_FLOOR) {
         o->k_start = 2.0;
         o->k_anneal = 0.5;
     }
     if (architecture != SAE_ARCH_TOPK)
         o->resample_every = 4;
-    o->free_decoder = architecture == SAE_ARCH_RELU || architecture == SAE_ARCH_MATRYOSHKA;
+    o->free_decoder |= architecture == SAE_ARCH_RELU || architecture == SAE_ARCH_MATRYOSHKA;
     o->start_norm = o->free_decoder ? 0.5 : 1.0;
     o->threshold_rule = architecture == SAE_ARCH_BATCHTOPK ? SAE_THRESHOLD_EMA : SAE_THRESHOLD_QUANTILE;
     o->p_start = 0.1;
@@ -264,12 +273,12 @@ int main(void)
 {
     Suite *suite = suite_create("architecture runs");
     TCase *tests = tcase_create("architecture runs");
-    tcase_add_loop_test(tests, learns_planted_directions, 0, ARCHITECTURES);
-    tcase_add_loop_test(tests, screened_and_blas_losses_agree, 0, ARCHITECTURES);
-    tcase_add_loop_test(tests, model_is_what_was_measured, 0, ARCHITECTURES);
+    tcase_add_loop_test(tests, learns_planted_directions, 0, VARIANTS);
+    tcase_add_loop_test(tests, screened_and_blas_losses_agree, 0, VARIANTS);
+    tcase_add_loop_test(tests, model_is_what_was_measured, 0, VARIANTS);
     tcase_add_loop_test(tests, running_mean_follows_the_least_kept, 0, 2);
-    tcase_add_loop_test(tests, threads_do_not_change_a_bit, 0, ARCHITECTURES);
-    tcase_add_loop_test(tests, interruption_does_not_change_a_bit, 0, ARCHITECTURES);
+    tcase_add_loop_test(tests, threads_do_not_change_a_bit, 0, VARIANTS);
+    tcase_add_loop_test(tests, interruption_does_not_change_a_bit, 0, VARIANTS);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

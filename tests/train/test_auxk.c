@@ -158,8 +158,8 @@ START_TEST(losses_and_gradients_equal_the_naive_ones)
     ck_assert_int_eq(saei_auxk_new(&auxk, context, &settings, D, F, ROWS, NULL), SAE_OK);
     saei_auxk_set_dead(&auxk, b->silent, 1);
     ck_assert_uint_eq(auxk.n_dead, b->n_dead);
-    assert_value(saei_auxk_run(&auxk, &b->p, NULL, b->xc, b->e, STRIDE, (float)e_scale), expected->loss, 1e-6,
-                 "loss");
+    assert_value(saei_auxk_run(&auxk, &b->p, NULL, NULL, b->xc, b->e, STRIDE, (float)e_scale), expected->loss,
+                 1e-6, "loss");
     assert_gradient(&auxk, b, expected);
     ck_assert(saei_auxk_norm_bound(&auxk) >= expected->norm * (1.0 - 1e-6));
     ck_assert_int_eq(isinf(saei_auxk_norm_bound(&auxk)) != 0, b->n_dead > (few != 0 ? few : SAEI_AUXK_FEW));

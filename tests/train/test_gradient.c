@@ -52,6 +52,7 @@ static saei_objective_settings settings_of(const architecture_case *c)
                                  .raw_input = case_is(c, "input_centred", "false"),
                                  .unit_rows = case_is(c, "decoder_rows", "unit"),
                                  .detached_gate = case_is(c, "detach", "true"),
+                                 .rank_by_decoder_norm = case_is(c, "rank_by_decoder_norm", "true"),
                                  .aux = aux_of(c)};
     if (case_text(c, "k") != NULL)
         s.k = (size_t)case_number(c, "k");

@@ -15,7 +15,7 @@ typedef struct variant {
     const char *name;
     const saei_architecture *architecture;
     saei_penalty penalty;
-    bool unit_rows, raw_input, detached_gate;
+    bool unit_rows, raw_input, detached_gate, rank_by_decoder_norm;
     size_t aux_k;
     sae_aux_style aux_style;
     size_t n_groups;
@@ -30,6 +30,12 @@ static const variant variants[] = {
     {"topk", &saei_topk_architecture, .unit_rows = true, .aux_k = 3, .aux_style = SAE_AUX_LIBSAE},
     {"topk dl", &saei_topk_architecture, .aux_k = 3, .aux_style = SAE_AUX_DICTIONARY_LEARNING},
     {"topk saelens", &saei_topk_architecture, .aux_k = 9, .aux_style = SAE_AUX_SAELENS},
+    {"topk ranked", &saei_topk_architecture, .rank_by_decoder_norm = true, .aux_k = 3,
+     .aux_style = SAE_AUX_SAELENS},
+    {"batchtopk ranked", &saei_batchtopk_architecture, .rank_by_decoder_norm = true, .aux_k = 9,
+     .aux_style = SAE_AUX_SAELENS},
+    {"matryoshka ranked", &saei_matryoshka_architecture, .rank_by_decoder_norm = true, .n_groups = 3,
+     .group_weight = 1.0, .aux_k = 3, .aux_style = SAE_AUX_SAELENS},
     {"batchtopk", &saei_batchtopk_architecture, .raw_input = true, .aux_k = 3},
     {"matryoshka", &saei_matryoshka_architecture, .n_groups = 3, .group_weight = 1.0, .aux_k = 3},
     {"matryoshka mean", &saei_matryoshka_architecture, .unit_rows = true, .n_groups = 3,
@@ -65,6 +71,7 @@ static saei_objective_settings settings_of(const variant *v)
                                  .raw_input = v->raw_input,
                                  .unit_rows = v->unit_rows,
                                  .detached_gate = v->detached_gate,
+                                 .rank_by_decoder_norm = v->rank_by_decoder_norm,
                                  .aux = {v->aux_k, v->aux_style, aux_coefficient, 0}};
     if (v->n_groups == 0)
         return s;

@@ -125,6 +125,9 @@ START_TEST(penalties_belong_to_their_architectures)
     r.options.architecture = SAE_ARCH_GATED;
     r.options.sparsity = SAE_SPARSITY_TANH;
     assert_refused(&r, "penalties of JumpReLU");
+    r.options.sparsity = SAE_SPARSITY_AUTO;
+    r.options.rank_by_decoder_norm = true;
+    assert_refused(&r, "rank_by_decoder_norm");
     run_free(&r);
 }
 END_TEST
