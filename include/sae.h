@@ -15,6 +15,7 @@
 #include "sae/base.h"
 #include "sae/dump.h"
 #include "sae/model.h"
+#include "sae/convert.h"
 #include "sae/apply.h"
 #include "sae/train.h"
 #include "sae/diff.h"

@@ -27,7 +27,7 @@ extern const option dump_options[];   /* of dump_args */
 extern const option output_options[]; /* of output_args, --output required */
 
 extern const command cmd_train, cmd_eval, cmd_encode, cmd_rank, cmd_top, cmd_info, cmd_steer, cmd_auroc,
-    cmd_shuffle, cmd_match, cmd_monitor, cmd_crosscoder, cmd_study;
+    cmd_shuffle, cmd_match, cmd_monitor, cmd_crosscoder, cmd_study, cmd_convert;
 
 sae_status open_dump(sae_dump **out, session *s, const char *const *paths, size_t n_paths,
                      const dump_args *args, sae_error *err);

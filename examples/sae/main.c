@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const command *const commands[] = {
-    &cmd_train,      &cmd_eval,  &cmd_rank,    &cmd_study,  &cmd_auroc,   &cmd_top, &cmd_match,
-    &cmd_crosscoder, &cmd_steer, &cmd_monitor, &cmd_encode, &cmd_shuffle, &cmd_info};
+    &cmd_train,      &cmd_eval,  &cmd_rank,    &cmd_study,  &cmd_auroc,   &cmd_top,     &cmd_match,
+    &cmd_crosscoder, &cmd_steer, &cmd_monitor, &cmd_encode, &cmd_shuffle, &cmd_convert, &cmd_info};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_overview(FILE *stream)

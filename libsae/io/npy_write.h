@@ -11,4 +11,8 @@ enum { SAEI_NPY_HEADER_BYTES = 128 };
 void saei_npy_header(unsigned char out[SAEI_NPY_HEADER_BYTES], saei_dtype dtype, uint64_t rows,
                      uint64_t columns);
 
+/* Any shape of rank 0 to 2, also of SAEI_I64. fortran: the first axis of a matrix runs fastest. */
+void saei_npy_header_shaped(unsigned char out[SAEI_NPY_HEADER_BYTES], saei_dtype dtype, size_t rank,
+                            const uint64_t *shape, bool fortran);
+
 #endif

@@ -1,4 +1,5 @@
 /* The model file: safetensors with the parameters in raw activation units, docs/FORMATS.md. */
+#include "model/model_file.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/number.h"
@@ -108,7 +109,18 @@ static sae_status read_metadata(sae_model *model, const saei_safetensors *file, 
     return status;
 }
 
-sae_status sae_model_load(sae_model **out, sae_context *context, const char *path, sae_error *err)
+sae_status saei_model_file_shape(sae_params *out, sae_context *context, const char *path, sae_error *err)
+{
+    *out = (sae_params){0};
+    saei_safetensors *file = NULL;
+    sae_status status = saei_safetensors_open(&file, context, path, err);
+    if (status == SAE_OK)
+        status = read_shape(out, file, path, err);
+    saei_safetensors_free(file);
+    return status;
+}
+
+sae_status saei_model_file_load(sae_model **out, sae_context *context, const char *path, sae_error *err)
 {
     *out = NULL;
     saei_safetensors *file = NULL;

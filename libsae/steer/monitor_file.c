@@ -1,12 +1,10 @@
 /* The monitor file: JSON, whose numbers are read back bit for bit. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "io/atomic_file.h"
-#include "io/input_file.h"
+#include "io/json_file.h"
 #include "steer/monitor.h"
 
 #include <float.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,45 +66,8 @@ static json_t *monitor_json(const sae_monitor *monitor)
 sae_status sae_monitor_save(const sae_monitor *monitor, const char *path, bool overwrite, sae_error *err)
 {
     json_t *object = monitor_json(monitor);
-    char *text = object == NULL ? NULL : json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    sae_status status = saei_json_file_save(monitor->context, path, overwrite, object, err);
     json_decref(object);
-    if (text == NULL)
-        return saei_fail(err, SAE_E_MEMORY, "%s: out of memory for the text of a monitor", path);
-    saei_atomic_file *file = NULL;
-    sae_status status = saei_atomic_file_open(&file, monitor->context, path,
-                                              overwrite ? SAEI_OVERWRITE : SAEI_KEEP_EXISTING, err);
-    if (status == SAE_OK)
-        status = saei_atomic_file_printf(file, err, "%s\n", text);
-    if (status == SAE_OK)
-        status = saei_atomic_file_commit(&file, err);
-    saei_atomic_file_discard(file);
-    free(text);
-    return status;
-}
-
-static sae_status read_json(json_t **out, sae_context *context, const char *path, sae_error *err)
-{
-    saei_input_file file;
-    char *text = NULL;
-    sae_status status = saei_input_file_open(&file, path, err);
-    if (status != SAE_OK)
-        return status;
-    if (file.bytes == 0 || file.bytes > FILE_BYTES_MAX)
-        status = saei_fail(err, SAE_E_FORMAT, "%s: %llu bytes: this is no monitor", path,
-                           (unsigned long long)file.bytes);
-    if (status == SAE_OK)
-        status = saei_alloc(&text, context, (size_t)file.bytes, 1, err);
-    if (status == SAE_OK)
-        status = saei_input_file_read(text, &file, 0, (size_t)file.bytes, err);
-    if (status == SAE_OK) {
-        json_error_t problem;
-        *out = json_loadb(text, (size_t)file.bytes, JSON_REJECT_DUPLICATES, &problem);
-        if (*out == NULL)
-            status = saei_fail_at(err, SAE_E_FORMAT, problem.position, "%s: this is no monitor: %s", path,
-                                  problem.text);
-    }
-    saei_free(context, text);
-    saei_input_file_close(&file);
     return status;
 }
 
@@ -252,7 +213,7 @@ sae_status sae_monitor_load(sae_monitor **out, sae_context *context, const char 
 {
     *out = NULL;
     json_t *object = NULL;
-    sae_status status = read_json(&object, context, path, err);
+    sae_status status = saei_json_file_read(&object, context, path, "monitor", FILE_BYTES_MAX, err);
     if (status == SAE_OK)
         status = build(out, context, object, path, err);
     json_decref(object);

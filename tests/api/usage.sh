@@ -8,8 +8,8 @@ cd "$work" || exit 1
 expect 0 "$sae" --version
 prints 'sae 0.'
 expect 0 "$sae" --help
-prints train eval rank study auroc top match crosscoder encode steer monitor shuffle info
-for command in train eval rank study auroc top match crosscoder encode steer monitor shuffle info; do
+prints train eval rank study auroc top match crosscoder encode steer monitor shuffle convert info
+for command in train eval rank study auroc top match crosscoder encode steer monitor shuffle convert info; do
     expect 0 "$sae" "$command" --help
     prints "sae $command: " 'Usage: sae' 'Examples:' '--threads' '--memory' '--quiet'
     [ ! -s err.txt ] || complain "help on stderr: $command"

@@ -23,7 +23,7 @@ LAYERS = {
     "report": ("study", "steer", "diff", "apply", "dump", "model", "io", "num", "base"),
 }
 # Public headers beside the one that has the name of its layer.
-LAYER_OF_HEADER = {"monitor": "steer"}
+LAYER_OF_HEADER = {"monitor": "steer", "convert": "model"}
 # Headers of other libraries that only these files see, so that each library can be replaced in one place.
 KEEPERS = {"hdf5.h": "libsae/io/hdf5*", "cblas.h": "libsae/num/*", "immintrin.h": "libsae/num/*"}
 PUBLIC_SYSTEM = {"stdbool.h", "stddef.h", "stdint.h"}
