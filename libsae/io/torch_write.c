@@ -13,6 +13,7 @@ enum {
     OP_MARK = '(',
     OP_TUPLE = 't',
     OP_TEXT = 'X',
+    OP_INT32 = 'J',
     OP_LONG1 = 0x8a,
     OP_FALSE = 0x89,
     OP_GLOBAL = 'c',
@@ -49,14 +50,15 @@ static void text(pickle_text *p, const char *value)
     append(p, value);
 }
 
-/* Nine bytes, so that the sign bit of the last is never part of the number. */
+/* Below 2^63: the sign bit is never part of the number. */
 static void whole(pickle_text *p, uint64_t value)
 {
-    op(p, OP_LONG1);
-    op(p, 9);
-    for (size_t i = 0; i < 8; i++)
+    bool small = value <= INT32_MAX;
+    op(p, small ? OP_INT32 : OP_LONG1);
+    if (!small)
+        op(p, 8);
+    for (size_t i = 0; i < (small ? 4 : 8); i++)
         op(p, (unsigned char)(value >> (8 * i)));
-    op(p, 0);
 }
 
 static void global(pickle_text *p, const char *module, const char *name)

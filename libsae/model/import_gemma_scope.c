@@ -58,7 +58,7 @@ static sae_status plan(sae_import *import, sae_error *err)
     bool known = is_known_layout(import);
     if (saei_import_has(import, "affine_skip_connection") || saei_import_has(import, "W_skip"))
         return saei_import_refuse(import, err, "it has a skip connection");
-    saei_import_choose(import, "source_format", "%s", known ? "Gemma Scope" : "W_enc and W_dec by name");
+    saei_import_choose(import, "source_format", "%s", known ? "Gemma Scope layout" : "W_enc and W_dec by name");
     sae_status status =
         saei_import_matrices(import, first_present(import, "W_enc", "w_enc"), SAEI_INPUT_MAJOR,
                              first_present(import, "W_dec", "w_dec"), SAEI_LATENT_MAJOR, err);
