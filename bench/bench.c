@@ -28,15 +28,26 @@ void *bench_alloc(size_t count, size_t size)
     return block;
 }
 
-sae_context *bench_context(unsigned threads)
+static sae_context *new_context(unsigned threads, bool trusted)
 {
     sae_context_options options;
     sae_context_options_init(&options);
     options.threads = threads;
+    options.trusted = trusted;
     sae_context *context;
     sae_error err;
     bench_check(sae_context_new(&context, &options, &err), &err);
     return context;
+}
+
+sae_context *bench_context(unsigned threads)
+{
+    return new_context(threads, false);
+}
+
+sae_context *bench_context_trusted(unsigned threads)
+{
+    return new_context(threads, true);
 }
 
 double bench_now_ms(void)

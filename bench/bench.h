@@ -47,6 +47,7 @@ double bench_now_ms(void);
 void *bench_alloc(size_t count, size_t size);
 
 sae_context *bench_context(unsigned threads);
+sae_context *bench_context_trusted(unsigned threads); /* reads HDF5 in this process */
 
 void bench_io(const bench_settings *settings);
 void bench_encode(const bench_settings *settings);

@@ -162,6 +162,30 @@ static void run_packed(const bench_settings *settings, const char *path, bool ha
     sae_context_free(context);
 }
 
+/* The same dump read in this process and through the worker; works[0] is the former. */
+static void run_isolated(const bench_settings *settings, const char *name, const char *path, size_t rows,
+                         unsigned threads)
+{
+    sae_context *contexts[2] = {bench_context_trusted(threads), bench_context(threads)};
+    sae_dump *dumps[2];
+    read_arg args[2];
+    float *out = bench_alloc((size_t)READ_ROWS * COLUMNS, sizeof *out);
+    for (size_t i = 0; i < 2; i++) {
+        sae_error err;
+        bench_check(sae_dump_open(&dumps[i], contexts[i], &path, 1, NULL, &err), &err);
+        args[i] = (read_arg){.dump = dumps[i], .rows = rows, .out = out};
+    }
+    bench_work works[] = {{.path = "hdf5 trusted", .run = read_dump, .arg = &args[0]},
+                          {.path = "hdf5 isolated", .run = read_dump, .arg = &args[1]}};
+    bench_job job = {name, threads, rows, "over_trusted"};
+    bench_run(settings, &job, works, sizeof works / sizeof works[0]);
+    for (size_t i = 0; i < 2; i++) {
+        sae_dump_free(dumps[i]);
+        sae_context_free(contexts[i]);
+    }
+    free(out);
+}
+
 static void run_dtype(const bench_settings *settings, bool half)
 {
     enum { FILES = 3 };
@@ -187,8 +211,12 @@ static void run_dtype(const bench_settings *settings, bool half)
                           {.path = "hdf5 gzip", .run = read_dump, .arg = &args[3]}};
     bench_job job = {half ? "io f16 d=256" : "io f32 d=256", 1, rows, "over_pread"};
     bench_run(settings, &job, works, sizeof works / sizeof works[0]);
-    for (unsigned threads = 1; threads <= 2; threads++)
+    for (unsigned threads = 1; threads <= 2; threads++) {
         run_packed(settings, files.gzip, half, rows, threads);
+        run_isolated(settings, half ? "io f16 gzip isolated" : "io f32 gzip isolated", files.gzip, rows, threads);
+    }
+    run_isolated(settings, half ? "io f16 contiguous isolated" : "io f32 contiguous isolated", files.contiguous,
+                 rows, 1);
     for (size_t i = 0; i < FILES; i++) {
         sae_dump_free(dumps[i]);
         unlink(paths[i]);

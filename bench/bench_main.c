@@ -55,6 +55,7 @@ int main(int argc, char **argv)
         settings.seconds = 0.3;
         settings.rounds = 1;
     }
+    setenv("SAE_HDF5_WORKER", BENCH_HDF5_WORKER, 0);
     const char *parent = getenv("TMPDIR");
     char folder[512];
     snprintf(folder, sizeof folder, "%s/libsae-bench-XXXXXX", parent != NULL ? parent : "/tmp");

@@ -15,6 +15,8 @@ const option base_options[] = {
      .help = "worker threads; never changes a result", .default_text = "one for each processor"},
     {.name = "memory", .type = OPTION_BYTES, FIELD(base_args, memory), .value = "SIZE", .min = 1 << 20,
      .help = "memory to stay within, such as 512M or 2G", .default_text = "half of the RAM"},
+    {.name = "trusted", .type = OPTION_FLAG, FIELD(base_args, trusted),
+     .help = "read HDF5 files in this process, not in a guarded one of their own"},
     {.name = "quiet", .letter = 'q', .type = OPTION_FLAG, FIELD(base_args, quiet),
      .help = "no progress on stderr"},
     {.name = "help", .letter = 'h', .type = OPTION_FLAG, FIELD(base_args, help),

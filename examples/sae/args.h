@@ -67,6 +67,7 @@ typedef struct option_group {
 typedef struct base_args {
     unsigned threads;
     uint64_t memory;
+    bool trusted;
     bool quiet;
     bool help;
     size_t n_operands;

@@ -44,6 +44,7 @@ static int run_in_session(const command *cmd, const void *args)
     sae_context_options_init(&options);
     options.threads = base->threads;
     options.memory_limit = base->memory;
+    options.trusted = base->trusted;
     options.log = progress_log;
     options.log_user = &s.progress;
     if (sae_context_new(&s.context, &options, &err) != SAE_OK)

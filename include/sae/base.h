@@ -72,6 +72,12 @@ typedef struct sae_context_options {
     sae_allocator allocator; /* alloc == NULL: malloc and free */
     sae_log_fn log;         /* NULL: silence */
     void *log_user;
+    /* false: HDF5 files are read by a worker process with limits of its own, so that a damaged or malicious file
+       ends in an error whatever it does to libhdf5. true: in this process, for files you made yourself. */
+    bool trusted;
+    /* Path of that program; copied. NULL: the variable SAE_HDF5_WORKER, else where libsae is installed or built. */
+    const char *hdf5_worker;
+    unsigned worker_seconds; /* without an answer after which the worker is ended, and its CPU time for one; 0: 60 */
 } sae_context_options;
 
 /* Carries the allocator, the memory limit, the log and the thread count. One context may serve many threads;

@@ -6,9 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { THREADS_MAX = 1024 };
+enum { THREADS_MAX = 1024, WORKER_SECONDS = 60, WORKER_SECONDS_MAX = 86400 };
 
 static void *default_alloc(void *user, size_t bytes)
 {
@@ -46,6 +47,19 @@ void sae_context_options_init(sae_context_options *options)
     *options = (sae_context_options){.size = sizeof *options};
 }
 
+/* context->hdf5_worker, with the allocator that *context has already. */
+static bool keep_worker_path(sae_context *context, const char *path)
+{
+    context->hdf5_worker = NULL;
+    if (path == NULL)
+        return true;
+    size_t bytes = strlen(path) + 1;
+    context->hdf5_worker = context->allocator.alloc(context->allocator.user, bytes);
+    if (context->hdf5_worker != NULL)
+        memcpy(context->hdf5_worker, path, bytes);
+    return context->hdf5_worker != NULL;
+}
+
 sae_status sae_context_new(sae_context **out, const sae_context_options *options, sae_error *err)
 {
     *out = NULL;
@@ -57,6 +71,9 @@ sae_status sae_context_new(sae_context **out, const sae_context_options *options
     if (opt.threads > THREADS_MAX)
         return saei_fail(err, SAE_E_ARGUMENT, "%u threads: at most %d are supported", opt.threads,
                          THREADS_MAX);
+    if (opt.worker_seconds > WORKER_SECONDS_MAX)
+        return saei_fail(err, SAE_E_ARGUMENT, "worker_seconds: %u; at most %d, a day", opt.worker_seconds,
+                         WORKER_SECONDS_MAX);
     if ((opt.allocator.alloc == NULL) != (opt.allocator.free == NULL))
         return saei_fail(err, SAE_E_ARGUMENT, "an allocator needs both alloc and free");
     bool ours = opt.allocator.alloc == NULL;
@@ -66,6 +83,10 @@ sae_status sae_context_new(sae_context **out, const sae_context_options *options
     if (context == NULL)
         return saei_fail(err, SAE_E_MEMORY, "out of memory for a context");
     context->allocator = opt.allocator;
+    if (!keep_worker_path(context, opt.hdf5_worker)) {
+        opt.allocator.free(opt.allocator.user, context);
+        return saei_fail(err, SAE_E_MEMORY, "out of memory for a context");
+    }
     context->zeroed_allocator = ours;
     context->memory_limit = opt.memory_limit != 0 ? opt.memory_limit : half_of_memory();
     atomic_init(&context->used, 0);
@@ -73,6 +94,8 @@ sae_status sae_context_new(sae_context **out, const sae_context_options *options
     saei_pool_init(&context->pool);
     context->log = opt.log;
     context->log_user = opt.log_user;
+    context->trusted = opt.trusted;
+    context->worker_seconds = opt.worker_seconds != 0 ? opt.worker_seconds : WORKER_SECONDS;
     *out = context;
     return SAE_OK;
 }
@@ -83,7 +106,24 @@ void sae_context_free(sae_context *context)
         return;
     sae_allocator allocator = context->allocator;
     saei_pool_destroy(&context->pool, &allocator);
+    if (context->hdf5_worker != NULL)
+        allocator.free(allocator.user, context->hdf5_worker);
     allocator.free(allocator.user, context);
+}
+
+bool saei_context_trusts_files(const sae_context *context)
+{
+    return context->trusted;
+}
+
+const char *saei_context_hdf5_worker(const sae_context *context)
+{
+    return context->hdf5_worker;
+}
+
+unsigned saei_context_worker_seconds(const sae_context *context)
+{
+    return context->worker_seconds;
 }
 
 unsigned sae_context_threads(const sae_context *context)

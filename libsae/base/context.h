@@ -13,10 +13,18 @@ struct sae_context {
     saei_pool pool;
     sae_log_fn log;
     void *log_user;
+    bool trusted;
+    char *hdf5_worker; /* NULL: none was named */
+    unsigned worker_seconds;
 };
 
 /* Sends one line to the log of the context. */
 void saei_log(const sae_context *context, const char *format, ...) SAE_PRINTF(2, 3);
+
+/* The options of these names; saei_context_hdf5_worker is NULL where none was named. */
+bool saei_context_trusts_files(const sae_context *context);
+const char *saei_context_hdf5_worker(const sae_context *context);
+unsigned saei_context_worker_seconds(const sae_context *context);
 
 /* The bytes that may still be allocated under the context's limit. */
 uint64_t saei_memory_left(const sae_context *context);

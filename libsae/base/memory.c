@@ -19,14 +19,24 @@ static bool budget_take(sae_context *context, size_t bytes)
 {
     uint64_t used = atomic_load_explicit(&context->used, memory_order_relaxed);
     do {
-        if (bytes > context->memory_limit || used > context->memory_limit - bytes)
+        if (bytes == SIZE_MAX || bytes > context->memory_limit || used > context->memory_limit - bytes)
             return false;
     } while (!atomic_compare_exchange_weak_explicit(&context->used, &used, used + bytes, memory_order_relaxed,
                                                     memory_order_relaxed));
     return true;
 }
 
-static void budget_return(sae_context *context, size_t bytes)
+sae_status saei_memory_take(sae_context *context, size_t bytes, sae_error *err)
+{
+    if (budget_take(context, bytes))
+        return SAE_OK;
+    return saei_fail(err, SAE_E_MEMORY,
+                     "%.1f MB more would pass the memory limit of %.1f MB (%.1f MB in use); raise the limit",
+                     (double)bytes / 1e6, (double)context->memory_limit / 1e6,
+                     (double)sae_context_memory_used(context) / 1e6);
+}
+
+void saei_memory_return(sae_context *context, size_t bytes)
 {
     atomic_fetch_sub_explicit(&context->used, bytes, memory_order_relaxed);
 }
@@ -48,16 +58,13 @@ sae_status saei_alloc(void *out, sae_context *context, size_t count, size_t size
     memcpy(out, &nothing, sizeof nothing);
     size_t wanted = saei_mul(count, size);
     size_t bytes = saei_add(wanted, sizeof(block_header) + ALIGNMENT);
-    if (bytes == SIZE_MAX || !budget_take(context, bytes))
-        return saei_fail(
-            err, SAE_E_MEMORY,
-            "%.1f MB more would pass the memory limit of %.1f MB (%.1f MB in use); raise the limit",
-            (double)wanted / 1e6, (double)context->memory_limit / 1e6,
-            (double)sae_context_memory_used(context) / 1e6);
+    sae_status status = saei_memory_take(context, bytes, err);
+    if (status != SAE_OK)
+        return status;
     char *base = context->zeroed_allocator ? calloc(1, bytes)
                                            : context->allocator.alloc(context->allocator.user, bytes);
     if (base == NULL) {
-        budget_return(context, bytes);
+        saei_memory_return(context, bytes);
         return saei_fail(err, SAE_E_MEMORY, "out of memory: the allocator refused %.1f MB",
                          (double)bytes / 1e6);
     }
@@ -79,7 +86,7 @@ void saei_free(sae_context *context, void *block)
     block_header header;
     memcpy(&header, (char *)block - sizeof header, sizeof header);
     context->allocator.free(context->allocator.user, header.base);
-    budget_return(context, header.bytes);
+    saei_memory_return(context, header.bytes);
 }
 
 sae_status saei_grow(void *block, sae_context *context, size_t old_count, size_t new_count, size_t size,

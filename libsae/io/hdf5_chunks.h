@@ -3,33 +3,39 @@
 #ifndef SAEI_HDF5_CHUNKS_H
 #define SAEI_HDF5_CHUNKS_H
 
-#include "io/hdf5_guard.h"
-#include "io/reader.h"
+#include "io/hdf5_dataset.h"
 
-/* The filters of a dataset whose chunks can be unpacked here: [shuffle], deflate. */
-typedef struct saei_hdf5_packing {
-    bool known;
-    int shuffle_at, deflate_at;          /* place in the list of filters; shuffle_at -1: none */
-    uint64_t chunk[SAEI_ARRAY_RANK_MAX]; /* extents */
-    uint64_t chunk_bytes;
-    bool big_endian;
-} saei_hdf5_packing;
+typedef struct saei_stored_chunk {
+    const unsigned char *at; /* slot->stored, or elsewhere until the read is over */
+    uint64_t bytes;          /* 0: there is none */
+    uint32_t mask;           /* bit i: filter i was skipped */
+} saei_stored_chunk;
 
-/* packing->known = whether the filters of `properties` are such for elements of `item` bytes. */
-void saei_hdf5_packing_read(saei_hdf5_packing *packing, hid_t properties, size_t item);
+/* Where stored chunks come from. */
+typedef struct saei_chunk_source {
+    /* Chunk `index` of the read, which begins at `start`. Called by several threads, each with a slot of its own.
+       bytes beyond `room`: at is not used. */
+    sae_status (*fetch)(saei_stored_chunk *out, void *state, size_t index,
+                        const uint64_t start[SAEI_ARRAY_RANK_MAX], unsigned char *stored, size_t room,
+                        sae_error *err);
+    void *state;
+} saei_chunk_source;
 
 typedef struct saei_hdf5_chunk_read {
     const char *path; /* for messages */
     const saei_array_info *info;
     const saei_hdf5_packing *packing;
-    hid_t id; /* the open dataset */
+    saei_chunk_source source;
     float *out;
     uint64_t first, count; /* entries of the first axis: whole chunks, or up to the end */
 } saei_hdf5_chunk_read;
 
+/* Whether entries first .. first + count - 1 can be read so. */
+bool saei_hdf5_whole_chunks(const saei_hdf5_packing *packing, const saei_array_info *info, uint64_t first,
+                            uint64_t count);
+
 /* Reads entries as float32. *done = false, with nothing promised of out: a chunk is not there, and libhdf5
-   knows its fill value, or what is wrong. To be called without saei_hdf5_enter. SAE_E_FORMAT: the first chunk
-   that does not unpack to its size. */
+   knows its fill value, or what is wrong. SAE_E_FORMAT: the first chunk that does not unpack to its size. */
 sae_status saei_hdf5_read_chunks(bool *done, const saei_hdf5_chunk_read *read, const saei_unpacking *how,
                                  sae_error *err);
 

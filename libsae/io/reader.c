@@ -1,4 +1,5 @@
 #include "io/reader.h"
+#include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "io/reader_format.h"
@@ -12,6 +13,7 @@ typedef struct attribute {
 
 struct saei_reader {
     sae_context *context;
+    bool trusted;
     char *path;
     saei_input_file input;
     pthread_mutex_t lock; /* around format->read */
@@ -28,9 +30,19 @@ sae_context *saei_reader_context(const saei_reader *reader)
     return reader->context;
 }
 
+bool saei_reader_is_trusted(const saei_reader *reader)
+{
+    return reader->trusted;
+}
+
 const saei_input_file *saei_reader_input(const saei_reader *reader)
 {
     return &reader->input;
+}
+
+void *saei_reader_state(const saei_reader *reader)
+{
+    return reader->state;
 }
 
 void saei_reader_set_format(saei_reader *reader, const saei_format *format, void *state)
@@ -156,7 +168,8 @@ static sae_status open_by_content(saei_reader *reader, sae_error *err)
     return saei_input_file_refuse(input, "an HDF5, .npy, .npz, safetensors or PyTorch file", err);
 }
 
-sae_status saei_reader_open(saei_reader **out, sae_context *context, const char *path, sae_error *err)
+static sae_status open_reader(saei_reader **out, sae_context *context, const char *path, bool trusted,
+                              sae_error *err)
 {
     *out = NULL;
     saei_reader *reader;
@@ -164,6 +177,7 @@ sae_status saei_reader_open(saei_reader **out, sae_context *context, const char 
     if (status != SAE_OK)
         return status;
     reader->context = context;
+    reader->trusted = trusted;
     reader->input.fd = -1;
     pthread_mutex_init(&reader->lock, NULL);
     status = saei_strdup(&reader->path, context, path, err);
@@ -177,6 +191,16 @@ sae_status saei_reader_open(saei_reader **out, sae_context *context, const char 
     }
     *out = reader;
     return SAE_OK;
+}
+
+sae_status saei_reader_open(saei_reader **out, sae_context *context, const char *path, sae_error *err)
+{
+    return open_reader(out, context, path, saei_context_trusts_files(context), err);
+}
+
+sae_status saei_reader_open_trusted(saei_reader **out, sae_context *context, const char *path, sae_error *err)
+{
+    return open_reader(out, context, path, true, err);
 }
 
 void saei_reader_free(saei_reader *reader)
