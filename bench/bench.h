@@ -65,8 +65,8 @@ void bench_profile(const bench_settings *settings);
 #define BENCH_MEMORY_CHILD "--memory-child"
 int bench_memory_child(size_t i, size_t aux_k);
 
-/* What `libsae_bench BENCH_PROFILE_CHILD prompts limit_mb` does: makes and compares two profiles, and prints the
-   milliseconds of both, the millions of pairs, and the megabytes that the library held at most. */
+/* What `libsae_bench BENCH_PROFILE_CHILD prompts limit_mb` does: makes and compares two profiles, and prints
+   the milliseconds of both, the millions of pairs, and the megabytes that the library held at most. */
 #define BENCH_PROFILE_CHILD "--profile-child"
 int bench_profile_child(size_t prompts, size_t limit_mb);
 

@@ -213,10 +213,11 @@ static void run_dtype(const bench_settings *settings, bool half)
     bench_run(settings, &job, works, sizeof works / sizeof works[0]);
     for (unsigned threads = 1; threads <= 2; threads++) {
         run_packed(settings, files.gzip, half, rows, threads);
-        run_isolated(settings, half ? "io f16 gzip isolated" : "io f32 gzip isolated", files.gzip, rows, threads);
+        run_isolated(settings, half ? "io f16 gzip isolated" : "io f32 gzip isolated", files.gzip, rows,
+                     threads);
     }
-    run_isolated(settings, half ? "io f16 contiguous isolated" : "io f32 contiguous isolated", files.contiguous,
-                 rows, 1);
+    run_isolated(settings, half ? "io f16 contiguous isolated" : "io f32 contiguous isolated",
+                 files.contiguous, rows, 1);
     for (size_t i = 0; i < FILES; i++) {
         sae_dump_free(dumps[i]);
         unlink(paths[i]);

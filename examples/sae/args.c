@@ -218,7 +218,8 @@ static int store_numbers(const parser *p, const option *o, number_list *list, co
             return usage_error(p->cmd->name, "--%s: more than %d numbers", o->name, NUMBER_LIST_MAX);
         snprintf(one, sizeof one, "%.*s", (int)length, text);
         void *target = &list->item[list->n];
-        int status = o->type == OPTION_REALS ? store_real(p, o, target, one) : store_integer(p, o, target, one);
+        int status =
+            o->type == OPTION_REALS ? store_real(p, o, target, one) : store_integer(p, o, target, one);
         if (status != 0)
             return status;
         if (text[length] == '\0')

@@ -77,7 +77,9 @@ typedef struct sae_context_options {
     bool trusted;
     /* Path of that program; copied. NULL: the variable SAE_HDF5_WORKER, else where libsae is installed or built. */
     const char *hdf5_worker;
-    unsigned worker_seconds; /* without an answer after which the worker is ended, and its CPU time for one; 0: 60 */
+    /* CPU time that the worker may take for one answer, a megabyte or so; without any after twice that, it is ended.
+       0: 30. */
+    unsigned worker_seconds;
 } sae_context_options;
 
 /* Carries the allocator, the memory limit, the log and the thread count. One context may serve many threads;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { THREADS_MAX = 1024, WORKER_SECONDS = 60, WORKER_SECONDS_MAX = 86400 };
+enum { THREADS_MAX = 1024, WORKER_SECONDS = 30, WORKER_SECONDS_MAX = 86400 };
 
 static void *default_alloc(void *user, size_t bytes)
 {

@@ -30,8 +30,8 @@ sae_status saei_alloc(void *out, sae_context *context, size_t count, size_t size
 /* Frees what saei_alloc gave; NULL is fine. */
 void saei_free(sae_context *context, void *block);
 
-/* Counts memory that is not from saei_alloc, such as a mapping shared with another process, against the limit.
-   SAE_E_MEMORY when that would be passed. */
+/* Counts memory that is not from saei_alloc, such as a mapping shared with another process, against the
+   limit. SAE_E_MEMORY when that would be passed. */
 sae_status saei_memory_take(sae_context *context, size_t bytes, sae_error *err);
 void saei_memory_return(sae_context *context, size_t bytes);
 

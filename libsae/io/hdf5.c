@@ -1,4 +1,5 @@
-/* HDF5 as a format of the reader, with libhdf5 in this process: for the worker, and for files that are trusted. */
+/* HDF5 as a format of the reader, with libhdf5 in this process: for the worker, and for files that are
+ * trusted. */
 #include "base/error.h"
 #include "io/hdf5_chunks.h"
 #include "io/hdf5_file.h"
@@ -11,8 +12,8 @@ static sae_status read_entries(void *out, void *state, size_t array, uint64_t fi
     const saei_reader *reader = saei_hdf5_file_reader(file);
     const saei_hdf5_dataset *data = saei_hdf5_file_dataset(file, array);
     if (data->offset != SAEI_HDF5_NOT_PLAIN)
-        return saei_hdf5_read_plain(out, saei_reader_input(reader), data, saei_reader_at(reader, array), first,
-                                    count, err);
+        return saei_hdf5_read_plain(out, saei_reader_input(reader), data, saei_reader_at(reader, array),
+                                    first, count, err);
     return saei_hdf5_file_read(out, file, array, first, count, err);
 }
 

@@ -13,8 +13,8 @@ typedef struct saei_stored_chunk {
 
 /* Where stored chunks come from. */
 typedef struct saei_chunk_source {
-    /* Chunk `index` of the read, which begins at `start`. Called by several threads, each with a slot of its own.
-       bytes beyond `room`: at is not used. */
+    /* Chunk `index` of the read, which begins at `start`. Called by several threads, each with a slot of its
+       own. bytes beyond `room`: at is not used. */
     sae_status (*fetch)(saei_stored_chunk *out, void *state, size_t index,
                         const uint64_t start[SAEI_ARRAY_RANK_MAX], unsigned char *stored, size_t room,
                         sae_error *err);

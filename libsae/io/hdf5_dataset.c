@@ -14,8 +14,8 @@ sae_status saei_hdf5_read_plain(void *out, const saei_input_file *input, const s
     return status;
 }
 
-saei_chunk_grid saei_chunk_grid_of(const saei_hdf5_packing *packing, const saei_array_info *info, uint64_t first,
-                                   uint64_t count)
+saei_chunk_grid saei_chunk_grid_of(const saei_hdf5_packing *packing, const saei_array_info *info,
+                                   uint64_t first, uint64_t count)
 {
     saei_chunk_grid grid = {.rank = info->rank, .n_chunks = 1, .first = first};
     for (size_t axis = 0; axis < info->rank; axis++) {

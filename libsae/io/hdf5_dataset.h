@@ -19,7 +19,7 @@ typedef struct saei_hdf5_packing {
 typedef struct saei_hdf5_dataset {
     saei_hdf5_packing packing;
     uint64_t band_bytes; /* all the chunks that one entry lies in */
-    uint64_t offset;     /* of its bytes, which lie in one piece as they are, in the file; SAEI_HDF5_NOT_PLAIN */
+    uint64_t offset; /* of its bytes, which lie in one piece as they are, in the file; SAEI_HDF5_NOT_PLAIN */
 } saei_hdf5_dataset;
 
 /* Entries of a dataset that has an offset: a plain read. Contract of saei_format.read. */
@@ -35,8 +35,8 @@ typedef struct saei_chunk_grid {
 } saei_chunk_grid;
 
 /* first: where a chunk begins. */
-saei_chunk_grid saei_chunk_grid_of(const saei_hdf5_packing *packing, const saei_array_info *info, uint64_t first,
-                                   uint64_t count);
+saei_chunk_grid saei_chunk_grid_of(const saei_hdf5_packing *packing, const saei_array_info *info,
+                                   uint64_t first, uint64_t count);
 
 /* Where chunk `index` begins in the array. */
 void saei_chunk_grid_start(uint64_t start[SAEI_ARRAY_RANK_MAX], const saei_chunk_grid *grid, size_t index);

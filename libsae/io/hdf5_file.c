@@ -1,6 +1,6 @@
-/* The types of the file are read as they are and converted by us: libhdf5 converts halves at a hundredth of the
-   speed. Whatever would make libhdf5 open other files, run foreign code or allocate without bound is refused when
-   the file is opened. */
+/* The types of the file are read as they are and converted by us: libhdf5 converts halves at a hundredth of
+   the speed. Whatever would make libhdf5 open other files, run foreign code or allocate without bound is
+   refused when the file is opened. */
 #include "io/hdf5_file.h"
 #include "base/context.h"
 #include "base/error.h"
@@ -161,8 +161,8 @@ static void read_packing(saei_hdf5_packing *packing, hid_t properties, size_t it
 }
 
 /* Fills the chunk sizes of *data and info->chunk_rows. */
-static sae_status read_chunks(saei_hdf5_dataset *data, saei_array_info *info, const char *path, hid_t properties,
-                              sae_error *err)
+static sae_status read_chunks(saei_hdf5_dataset *data, saei_array_info *info, const char *path,
+                              hid_t properties, sae_error *err)
 {
     hsize_t chunk[SAEI_ARRAY_RANK_MAX];
     bool sane = H5Pget_chunk(properties, SAEI_ARRAY_RANK_MAX, chunk) == (int)info->rank;
@@ -183,8 +183,8 @@ static sae_status read_chunks(saei_hdf5_dataset *data, saei_array_info *info, co
 }
 
 /* A dataset may claim petabytes that were never written: the bytes stored must be able to hold it. */
-static sae_status check_storage(saei_hdf5_dataset *data, const saei_array_info *info, const saei_reader *reader, hid_t id,
-                                bool chunked, sae_error *err)
+static sae_status check_storage(saei_hdf5_dataset *data, const saei_array_info *info,
+                                const saei_reader *reader, hid_t id, bool chunked, sae_error *err)
 {
     const char *path = saei_reader_path(reader);
     uint64_t bytes = saei_dtype_size(info->dtype), stored = H5Dget_storage_size(id);
@@ -215,8 +215,8 @@ static sae_status check_storage(saei_hdf5_dataset *data, const saei_array_info *
     return SAE_OK;
 }
 
-static sae_status check_layout(saei_hdf5_dataset *data, saei_array_info *info, const saei_reader *reader, hid_t id,
-                               sae_error *err)
+static sae_status check_layout(saei_hdf5_dataset *data, saei_array_info *info, const saei_reader *reader,
+                               hid_t id, sae_error *err)
 {
     const char *path = saei_reader_path(reader);
     hid_t properties = H5Dget_create_plist(id);
@@ -273,8 +273,8 @@ static sae_status read_shape(bool *is_array, saei_array_info *info, const char *
     return status;
 }
 
-static sae_status keep_dataset(saei_hdf5_file *file, const saei_array_info *info, const saei_hdf5_dataset *data,
-                               sae_error *err)
+static sae_status keep_dataset(saei_hdf5_file *file, const saei_array_info *info,
+                               const saei_hdf5_dataset *data, sae_error *err)
 {
     sae_status status = SAE_OK;
     if (file->n_datasets == file->room) {
@@ -458,8 +458,8 @@ static sae_status add_text_attribute(saei_hdf5_file *file, const char *name, hid
     return status;
 }
 
-static sae_status add_number_attribute(saei_hdf5_file *file, const char *name, hid_t attribute, H5T_class_t class,
-                                       sae_error *err)
+static sae_status add_number_attribute(saei_hdf5_file *file, const char *name, hid_t attribute,
+                                       H5T_class_t class, sae_error *err)
 {
     char text[40];
     long long integer;
@@ -521,7 +521,8 @@ static sae_status open_file(saei_hdf5_file *file, sae_error *err)
 
 /* Opens a dataset with a cache for the chunks of one band, so that reads that end inside a chunk do not
    inflate it again. */
-static sae_status open_dataset(saei_hdf5_file *file, size_t index, const saei_array_info *info, sae_error *err)
+static sae_status open_dataset(saei_hdf5_file *file, size_t index, const saei_array_info *info,
+                               sae_error *err)
 {
     if (file->open_id >= 0 && file->open_index == index)
         return SAE_OK;

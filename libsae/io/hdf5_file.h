@@ -1,5 +1,5 @@
-/* An HDF5 file in the hands of libhdf5, in whatever process: the worker's, or ours for files that are trusted.
-   Enters and leaves libhdf5 by itself. */
+/* An HDF5 file in the hands of libhdf5, in whatever process: the worker's, or ours for files that are
+   trusted. Enters and leaves libhdf5 by itself. */
 #ifndef SAEI_HDF5_FILE_H
 #define SAEI_HDF5_FILE_H
 
@@ -7,10 +7,10 @@
 
 typedef struct saei_hdf5_file saei_hdf5_file;
 
-/* Opens the file at the path of the reader, and adds to the reader its datasets of numbers and the attributes of
-   its root. Refused: virtual datasets, data in other files, filters other than deflate, shuffle and fletcher32
-   (SAE_E_UNSUPPORTED), sizes that the file cannot hold (SAE_E_FORMAT). Links that leave the file are passed
-   over. */
+/* Opens the file at the path of the reader, and adds to the reader its datasets of numbers and the attributes
+   of its root. Refused: virtual datasets, data in other files, filters other than deflate, shuffle and
+   fletcher32 (SAE_E_UNSUPPORTED), sizes that the file cannot hold (SAE_E_FORMAT). Links that leave the file
+   are passed over. */
 sae_status saei_hdf5_file_open(saei_hdf5_file **out, saei_reader *reader, sae_error *err);
 void saei_hdf5_file_close(saei_hdf5_file *file);
 
@@ -22,8 +22,8 @@ const saei_hdf5_dataset *saei_hdf5_file_dataset(const saei_hdf5_file *file, size
 sae_status saei_hdf5_file_read(void *out, saei_hdf5_file *file, size_t array, uint64_t first, uint64_t count,
                                sae_error *err);
 
-/* The chunk that begins at `start`, as it is stored, into out [room]. *bytes is 0 where libhdf5 finds none; beyond
-   room nothing is read. mask: the filters that were skipped. */
+/* The chunk that begins at `start`, as it is stored, into out [room]. *bytes is 0 where libhdf5 finds none;
+   beyond room nothing is read. mask: the filters that were skipped. */
 sae_status saei_hdf5_file_stored_chunk(uint64_t *bytes, uint32_t *mask, void *out, size_t room,
                                        saei_hdf5_file *file, size_t array,
                                        const uint64_t start[SAEI_ARRAY_RANK_MAX], sae_error *err);

@@ -1,5 +1,5 @@
-/* Only what needs libhdf5 crosses the line. Datasets that lie in one piece are read here, from the place that the
-   worker told; packed chunks come as they are stored and are inflated here, from the shared window. */
+/* Only what needs libhdf5 crosses the line. Datasets that lie in one piece are read here, from the place that
+   the worker told; packed chunks come as they are stored and are inflated here, from the shared window. */
 #include "io/hdf5_isolated.h"
 #include "base/context.h"
 #include "base/error.h"
@@ -15,7 +15,8 @@
 enum {
     WINDOW_BYTES_MIN = 1 << 20,
     WINDOW_BYTES_MAX = 32 << 20,
-    LIMIT_SHARE = 32, /* the window takes at most this part of the memory limit, unless one entry needs more */
+    LIMIT_SHARE =
+        32, /* the window takes at most this part of the memory limit, unless one entry needs more */
     PAGE = 4096
 };
 
@@ -33,7 +34,8 @@ static size_t window_share(const sae_context *context)
     return share > WINDOW_BYTES_MIN ? (size_t)share : WINDOW_BYTES_MIN;
 }
 
-/* Entries of one request: whole bands of chunks, as many as fit into a small window, but at least one entry. */
+/* Entries of one request: whole bands of chunks, as many as fit into a small window, but at least one entry.
+ */
 static uint64_t entries_at_once(const saei_array_info *info, uint64_t entry_bytes)
 {
     uint64_t n = WINDOW_BYTES_MIN / entry_bytes;
@@ -102,7 +104,7 @@ static void receive_more(arriving *a)
     saei_hdf5_reply reply;
     a->status = saei_hdf5_link_receive(&reply, a->link, &a->why);
     if (a->status == SAE_OK && (reply.ready <= a->ready || reply.ready > a->n_chunks))
-        a->status = saei_fail(&a->why, SAE_E_FORMAT, "the HDF5 worker counts chunks that are not there");
+        a->status = saei_hdf5_link_reject(a->link, &a->why);
     if (a->status == SAE_OK)
         a->ready = (size_t)reply.ready;
 }
@@ -176,7 +178,8 @@ static sae_status unpack_entries(bool *done, float *out, void *state, size_t arr
         return SAE_OK;
     uint64_t band = packing->chunk[0] < count ? packing->chunk[0] : count;
     size_t band_chunks = saei_chunk_grid_of(packing, info, first, band).n_chunks;
-    size_t band_bytes = saei_add(saei_mul(band_chunks, how->inflater->stored_bytes), heads_bytes(band_chunks));
+    size_t band_bytes =
+        saei_add(saei_mul(band_chunks, how->inflater->stored_bytes), heads_bytes(band_chunks));
     uint64_t bands = window_share(file->context) / band_bytes;
     if (bands == 0)
         return SAE_OK;

@@ -27,8 +27,8 @@ struct saei_hdf5_link {
     pid_t owner, worker; /* worker 0: none runs */
     int socket, window;  /* -1: closed */
     unsigned char *mapped;
-    size_t mapped_bytes;
-    sae_status failed; /* SAE_OK: it works */
+    size_t mapped_bytes, window_bytes; /* the latter never shrink */
+    sae_status failed;                 /* SAE_OK: it works */
     sae_error why;
 };
 
@@ -102,8 +102,8 @@ static sae_status worker_is_gone(saei_hdf5_link *link, sae_error *err)
     char text[120];
     sae_status status = SAE_E_FORMAT;
     if (sig == SIGXCPU) {
-        snprintf(text, sizeof text, "libhdf5 worked on it for %u s without an end: damaged, or made to do harm",
-                 link->seconds);
+        snprintf(text, sizeof text,
+                 "libhdf5 worked on it for %u s without an end: damaged, or made to do harm", link->seconds);
     } else if (sig != 0 && sig != SIGKILL) {
         snprintf(text, sizeof text, "libhdf5 crashed on it (signal %d): damaged, or made to do harm", sig);
     } else if (code == 127) {
@@ -125,8 +125,16 @@ static sae_status worker_is_silent(saei_hdf5_link *link, sae_error *err)
     char text[120];
     end_worker(&how, link);
     snprintf(text, sizeof text, "no answer from the HDF5 worker for %u s: damaged, or the disk is too slow",
-             link->seconds);
+             2 * link->seconds);
     give_up(link, SAE_E_IO, text);
+    return fail_again(link, err);
+}
+
+sae_status saei_hdf5_link_reject(saei_hdf5_link *link, sae_error *err)
+{
+    int how;
+    end_worker(&how, link);
+    give_up(link, SAE_E_FORMAT, "damaged: it led the HDF5 worker to impossible answers");
     return fail_again(link, err);
 }
 
@@ -135,8 +143,8 @@ static sae_status check_link(const saei_hdf5_link *link, sae_error *err)
     if (link->failed != SAE_OK)
         return fail_again(link, err);
     if (link->owner != getpid())
-        return saei_fail(err, SAE_E_IO, "%s: opened before this process was forked; open it again in the child",
-                         link->path);
+        return saei_fail(err, SAE_E_IO,
+                         "%s: opened before this process was forked; open it again in the child", link->path);
     return SAE_OK;
 }
 
@@ -160,7 +168,7 @@ sae_status saei_hdf5_link_send(saei_hdf5_link *link, const saei_hdf5_request *re
 /* Waits in steps of a second: time during which this process was stopped is one step at most. */
 static bool wait_for_bytes(const saei_hdf5_link *link)
 {
-    for (unsigned waited = 0; waited < link->seconds;) {
+    for (unsigned waited = 0; waited < 2 * link->seconds;) {
         struct pollfd line = {.fd = link->socket, .events = POLLIN};
         int n = poll(&line, 1, 1000);
         if (n > 0)
@@ -198,7 +206,7 @@ static sae_status reported(saei_hdf5_link *link, const saei_hdf5_reply *reply, s
 {
     sae_error theirs = {.os_errno = reply->os_errno, .offset = reply->offset};
     if (reply->status > SAE_E_NONFINITE || reply->text_bytes >= sizeof theirs.text)
-        return worker_is_gone(link, err);
+        return saei_hdf5_link_reject(link, err);
     sae_status status = saei_hdf5_link_receive_bytes(theirs.text, link, reply->text_bytes, err);
     if (status != SAE_OK)
         return status;
@@ -224,18 +232,18 @@ sae_status saei_hdf5_link_widen(saei_hdf5_link *link, size_t bytes, sae_error *e
     sae_status status = check_link(link, err);
     if (status != SAE_OK || bytes <= link->mapped_bytes)
         return status;
-    size_t old = link->mapped_bytes;
+    bytes = bytes > link->window_bytes ? bytes : link->window_bytes;
     unmap_window(link);
     status = saei_memory_take(link->context, bytes, err);
     if (status != SAE_OK)
         return status;
-    void *mapped = ftruncate(link->window, (off_t)bytes) == 0
-                       ? mmap(NULL, bytes, PROT_READ, MAP_SHARED, link->window, 0)
-                       : MAP_FAILED;
+    bool wide = bytes == link->window_bytes || ftruncate(link->window, (off_t)bytes) == 0;
+    link->window_bytes = wide ? bytes : link->window_bytes;
+    void *mapped = wide ? mmap(NULL, bytes, PROT_READ, MAP_SHARED, link->window, 0) : MAP_FAILED;
     if (mapped == MAP_FAILED) {
         saei_memory_return(link->context, bytes);
         return saei_fail_errno(err, errno, "%s: cannot share %.1f MB with the HDF5 worker", link->path,
-                               (double)(bytes - old) / 1e6);
+                               (double)bytes / 1e6);
     }
     link->mapped = mapped;
     link->mapped_bytes = bytes;
@@ -312,9 +320,10 @@ static int set_attributes(posix_spawnattr_t *attributes)
         failure = posix_spawnattr_setsigdefault(attributes, &all);
     if (failure == 0)
         failure = posix_spawnattr_setpgroup(attributes, 0);
-    return failure != 0 ? failure
-                        : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                                   POSIX_SPAWN_SETPGROUP);
+    return failure != 0
+               ? failure
+               : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                                          POSIX_SPAWN_SETPGROUP);
 }
 
 static int set_files(posix_spawn_file_actions_t *files, const saei_hdf5_link *link, int theirs)

@@ -60,7 +60,8 @@ static unsigned char *put(unsigned char *to, const void *from, size_t bytes)
     return to + bytes;
 }
 
-sae_status saei_hdf5_listing_write(unsigned char **out, size_t *bytes, const saei_hdf5_file *file, sae_error *err)
+sae_status saei_hdf5_listing_write(unsigned char **out, size_t *bytes, const saei_hdf5_file *file,
+                                   sae_error *err)
 {
     const saei_reader *reader = saei_hdf5_file_reader(file);
     listing_head head = {saei_reader_count(reader), saei_reader_attributes(reader)};
@@ -76,7 +77,8 @@ sae_status saei_hdf5_listing_write(unsigned char **out, size_t *bytes, const sae
         to = put(to, info->name, record.name_bytes);
     }
     for (size_t i = 0; i < head.n_attributes; i++) {
-        const char *name = saei_reader_attribute_name(reader, i), *value = saei_reader_attribute_value(reader, i);
+        const char *name = saei_reader_attribute_name(reader, i),
+                   *value = saei_reader_attribute_value(reader, i);
         attribute_record record = {strlen(name) + 1, strlen(value) + 1};
         to = put(to, &record, sizeof record);
         to = put(to, name, record.name_bytes);
@@ -137,7 +139,8 @@ static bool record_is_sane(const array_record *r, uint64_t file_bytes)
     if (r->dtype > SAEI_F8_E5M2 || r->rank > SAEI_ARRAY_RANK_MAX || r->packed > 1 || r->big_endian > 1 ||
         !array_bytes(&bytes, r) || !chunks_are_sane(r))
         return false;
-    if (r->shuffle_at < -1 || r->shuffle_at >= FILTERS_MAX || r->deflate_at < -1 || r->deflate_at >= FILTERS_MAX)
+    if (r->shuffle_at < -1 || r->shuffle_at >= FILTERS_MAX || r->deflate_at < -1 ||
+        r->deflate_at >= FILTERS_MAX)
         return false;
     return r->offset == SAEI_HDF5_NOT_PLAIN || (r->offset <= file_bytes && bytes <= file_bytes - r->offset);
 }

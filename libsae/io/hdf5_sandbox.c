@@ -39,9 +39,9 @@ static bool deny_calls(void)
     const unsigned machine = AUDIT_ARCH_AARCH64;
 #endif
     static const int denied[] = {
-        SYS_socket, SYS_socketpair, SYS_connect,          SYS_bind,  SYS_listen, SYS_accept,   SYS_accept4,
-        SYS_sendto, SYS_ptrace,     SYS_process_vm_writev, SYS_kill,  SYS_execve, SYS_execveat, SYS_clone,
-        SYS_clone3,
+        SYS_socket, SYS_socketpair, SYS_connect,  SYS_bind,   SYS_listen,
+        SYS_accept, SYS_accept4,    SYS_sendto,   SYS_ptrace, SYS_process_vm_writev,
+        SYS_kill,   SYS_execve,     SYS_execveat, SYS_clone,  SYS_clone3,
 #ifdef __x86_64__
         SYS_fork,   SYS_vfork,
 #endif
@@ -56,8 +56,8 @@ static bool deny_calls(void)
         BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, (unsigned char)(N + 1), 0),
     };
     for (unsigned i = 0; i < N; i++)
-        program[HEAD + i] =
-            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)denied[i], (unsigned char)(N - i), 0);
+        program[HEAD + i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)denied[i],
+                                                         (unsigned char)(N - i), 0);
     program[HEAD + N] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     program[HEAD + N + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
     struct sock_fprog filter = {HEAD + N + 2, program};
@@ -100,8 +100,8 @@ bool saei_hdf5_sandbox_enter(const char *path, uint64_t memory_bytes)
 #ifndef __SANITIZE_ADDRESS__ /* its shadow takes terabytes of it */
     limited = limited && limit(RLIMIT_AS, address_space);
 #endif
-    /* Both are absent from older kernels and some containers. What is left then is a process that can read what the
-       user can, but is limited in all it takes. */
+    /* Both are absent from older kernels and some containers. What is left then is a process that can read
+       what the user can, but is limited in all it takes. */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) {
         deny_files(path);
         deny_calls();

@@ -1,6 +1,6 @@
-/* What passes between us and the worker that reads an HDF5 file: fixed structs over a socket, rows and chunks in a
-   window of memory that both map. The worker answers requests in their order. Its first reply, not asked for,
-   says whether the file could be opened, and is followed by the listing. */
+/* What passes between us and the worker that reads an HDF5 file: fixed structs over a socket, rows and chunks
+   in a window of memory that both map. The worker answers requests in their order. Its first reply, not asked
+   for, says whether the file could be opened, and is followed by the listing. */
 #ifndef SAEI_HDF5_WIRE_H
 #define SAEI_HDF5_WIRE_H
 

@@ -1,5 +1,5 @@
-/* sae-hdf5-worker: opens one HDF5 file and answers requests for its contents, for a libsae that does not trust the
-   file. Started by libsae alone; hdf5_wire.h has what is said.
+/* sae-hdf5-worker: opens one HDF5 file and answers requests for its contents, for a libsae that does not
+   trust the file. Started by libsae alone; hdf5_wire.h has what is said.
 
        sae-hdf5-worker PATH MEMORY_BYTES SECONDS */
 #include "io/hdf5_file.h"
@@ -17,7 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Chunks are told of when so many bytes of them have come, so that inflating begins before the last is read. */
+/* Chunks are told of when so many bytes of them have come, so that inflating begins before the last is read.
+ */
 enum { ANNOUNCE_BYTES = 128 << 10 };
 
 typedef struct served {
@@ -143,8 +144,8 @@ static bool greet(served *s, sae_error *err)
     if (fstat(saei_reader_input(s->reader)->fd, &info) != 0 ||
         saei_hdf5_listing_write(&listing, &bytes, s->file, err) != SAE_OK)
         return false;
-    return reply_with((saei_hdf5_reply){
-               .listing_bytes = bytes, .device = info.st_dev, .inode = info.st_ino}) &&
+    return reply_with(
+               (saei_hdf5_reply){.listing_bytes = bytes, .device = info.st_dev, .inode = info.st_ino}) &&
            write_all(listing, bytes);
 }
 

@@ -11,7 +11,8 @@
 
 #define NAME "sae-hdf5-worker"
 
-/* The folder of the file that this code was loaded from: of libsae, or of a program that links it statically. */
+/* The folder of the file that this code was loaded from: of libsae, or of a program that links it statically.
+ */
 static bool own_folder(char out[PATH_MAX])
 {
     static const char here;

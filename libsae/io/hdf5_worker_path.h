@@ -4,8 +4,8 @@
 
 #include "sae/base.h"
 
-/* Into out [size]: what the context names, else the variable SAE_HDF5_WORKER, else beside the library or in the
-   libexec/libsae of its prefix, else where libsae was configured to be installed. SAE_E_NOT_FOUND. */
+/* Into out [size]: what the context names, else the variable SAE_HDF5_WORKER, else beside the library or in
+   the libexec/libsae of its prefix, else where libsae was configured to be installed. SAE_E_NOT_FOUND. */
 sae_status saei_hdf5_worker_path(char *out, size_t size, const sae_context *context, sae_error *err);
 
 #endif

@@ -26,9 +26,10 @@ typedef struct saei_reader saei_reader;
    is allocated. Reads may come from several threads; they are serialised inside. */
 sae_status saei_reader_open(saei_reader **out, sae_context *context, const char *path, sae_error *err);
 
-/* The same for a file that this process wrote itself: HDF5 is read without a worker process whatever the context
-   says. */
-sae_status saei_reader_open_trusted(saei_reader **out, sae_context *context, const char *path, sae_error *err);
+/* The same for a file that this process wrote itself: HDF5 is read without a worker process whatever the
+   context says. */
+sae_status saei_reader_open_trusted(saei_reader **out, sae_context *context, const char *path,
+                                    sae_error *err);
 void saei_reader_free(saei_reader *reader);
 
 const char *saei_reader_path(const saei_reader *reader);

@@ -28,7 +28,8 @@ sae_status saei_torch_open_legacy(saei_reader *reader, sae_error *err);
 sae_status saei_safetensors_open_reader(saei_reader *reader, sae_error *err);
 
 sae_context *saei_reader_context(const saei_reader *reader);
-bool saei_reader_is_trusted(const saei_reader *reader); /* whether it may be read in this process by any library */
+bool saei_reader_is_trusted(
+    const saei_reader *reader); /* whether it may be read in this process by any library */
 const saei_input_file *saei_reader_input(const saei_reader *reader);
 void *saei_reader_state(const saei_reader *reader); /* as it was set */
 void saei_reader_set_format(saei_reader *reader, const saei_format *format, void *state);
