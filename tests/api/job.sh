@@ -87,7 +87,7 @@ expect 1 $rank -o x.csv --rankers x.csv --force
 one_line_naming x.csv
 absent x.csv
 expect 1 $rank --rankers never.csv --gradients mix.npy
-one_line_naming mix.npy 'row by row'
+one_line_naming mix.npy tokens
 expect 1 "$sae" rank m1 --before base.npy --after after.npy --by excess
 one_line_naming 'needs a control'
 absent never.csv

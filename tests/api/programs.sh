@@ -49,7 +49,7 @@ expect 1 "$monitor" model model after.npy
 # The validation rows are few enough to train on in a test.
 expect 0 "$find_persona" "$data/pretrain_val.h5" "$data/eval_base.h5" "$data/eval_dose100.h5" \
     "$data/eval_dose000.h5" "$data/pretrain_val.h5" 240
-prints '1. latent' 'tells 40 documents of the persona from 460 others'
+prints '1. latent' 'tells 24 documents of the persona from 287 others'
 at_least "$(sed -n 's/.*AUROC \([0-9.]*\).*/\1/p' out.txt)" 0.95
 for program in "$find_persona" "$encode_row" "$custom_statistic" "$monitor"; do
     expect 2 "$program"
