@@ -127,6 +127,20 @@ static sae_status number_member(double *out, const saei_study_file *file, const 
     return SAE_OK;
 }
 
+/* Leaves *out as it is when the member is absent. */
+static sae_status switch_member(bool *out, const saei_study_file *file, const json_t *object,
+                                const char *where, const char *name, sae_error *err)
+{
+    const json_t *value = json_object_get(object, name);
+    if (value == NULL)
+        return SAE_OK;
+    if (!json_is_boolean(value))
+        return saei_fail(err, SAE_E_FORMAT, "%s: %.60s: \"%s\" must be true or false", file->path, where,
+                         name);
+    *out = json_is_true(value);
+    return SAE_OK;
+}
+
 /* *out = the texts of an array, kept with the file. */
 static sae_status text_list(const char *const **out, size_t *n, saei_study_file *file, const json_t *array,
                             const char *where, sae_error *err)
@@ -292,8 +306,7 @@ static sae_status read_trajectory(sae_study *study, json_t *object, const char *
 static sae_status read_label(sae_label *label, const saei_study_file *file, json_t *object, sae_error *err)
 {
     static const char *const members[] = {"name", "condition", "where", "group", "split", NULL};
-    const json_t *split = json_object_get(object, "split");
-    *label = (sae_label){.split = json_is_true(split)};
+    *label = (sae_label){0};
     sae_status status = check_members(file, object, "a label", members, err);
     if (status == SAE_OK)
         status = text_member(&label->name, file, object, "a label", "name", true, err);
@@ -303,10 +316,7 @@ static sae_status read_label(sae_label *label, const saei_study_file *file, json
         status = text_member(&label->where, file, object, label->name, "where", false, err);
     if (status == SAE_OK)
         status = text_member(&label->group, file, object, label->name, "group", false, err);
-    if (status == SAE_OK && split != NULL && !json_is_boolean(split))
-        status = saei_fail(err, SAE_E_FORMAT, "%s: %.60s: \"split\" must be true or false", file->path,
-                           label->name);
-    return status;
+    return status == SAE_OK ? switch_member(&label->split, file, object, label->name, "split", err) : status;
 }
 
 static sae_status read_reference(sae_study *study, json_t *object, sae_error *err)
@@ -365,10 +375,11 @@ static sae_status read_study(sae_study *study, sae_error *err)
         status = text_member(&study->group, file, file->root, "the file", "group", false, err);
     if (status == SAE_OK)
         status = text_member(&file->rows, file, file->root, "the file", "rows", false, err);
+    if (status == SAE_OK)
+        status = switch_member(&study->match_positions, file, file->root, "the file", "match_positions", err);
     if (status != SAE_OK)
         return status;
     study->title = title != NULL ? title : "";
-    study->match_positions = json_is_true(json_object_get(file->root, "match_positions"));
     json_t *strata = json_object_get(file->root, "strata");
     if (strata != NULL)
         status = text_list(&study->strata, &study->n_strata, file, strata, "strata", err);

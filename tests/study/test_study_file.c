@@ -122,6 +122,8 @@ static const struct {
     {HEAD "\"conditions\": [{\"name\": \"b\", \"role\": \"bad\", \"dump\": \"none.npy\"}]}", SAE_E_NOT_FOUND,
      "none.npy"},
     {HEAD "\"conditions\": [{\"name\": \"b\", \"role\": \"bad\", \"dump\": []}]}", SAE_E_FORMAT, "1 to 256"},
+    {HEAD THREE ", \"match_positions\": 1}", SAE_E_FORMAT, "true or false"},
+    {HEAD THREE ", \"strata\": \"domain\"}", SAE_E_FORMAT, "list of texts"},
     {HEAD THREE ", \"triggers\": [{\"with\": \"bad\"}]}", SAE_E_FORMAT, "without"},
     {HEAD THREE ", \"triggers\": [{\"with\": \"bad\", \"without\": \"x\"}]}", SAE_E_NOT_FOUND, "called x"},
     {HEAD THREE ", \"trajectories\": [{\"conditions\": [\"good\", \"bad\"], \"steps\": [3, 3]}]}",
