@@ -85,6 +85,8 @@ static const option architecture_options[] = {
      .help = "JumpReLU: width of the straight-through estimator, in scaled units"},
     {.name = "threshold-init", .type = OPTION_REAL, AT(options.threshold_start), .value = "X",
      .default_text = "0.001", .help = "JumpReLU: thresholds at first, in scaled units"},
+    {.name = "pre-act", .type = OPTION_REAL, AT(options.pre_act_coefficient), .value = "X",
+     .help = "JumpReLU: coefficient of the loss on pre-activations of dead latents"},
     {.name = "groups", .type = OPTION_TEXT, AT(groups), .value = "LIST",
      .default_text = "0.03125,0.0625,0.125,0.25,0.53125", .help = "Matryoshka: shares of the latents"},
     {.name = "group-mean", .type = OPTION_FLAG, AT(options.group_mean),

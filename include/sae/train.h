@@ -76,7 +76,8 @@ typedef struct sae_train_metrics {
     uint64_t step, steps;      /* steps done, steps in all */
     double loss;               /* of the last batch, reconstruction: Σ‖s x − s x̂‖² / rows */
     double sparsity_loss;      /* the penalty, with its coefficient */
-    double aux_loss;           /* AuxK term before its coefficient; 0 when no latent is dead */
+    double aux_loss;           /* AuxK term, or JumpReLU's on pre-activations, before its coefficient; 0 when no latent
+                                  is dead */
     double learning_rate;
     double gradient_norm;      /* before clipping */
     double l0;                 /* active latents per row of the last batch */
@@ -119,6 +120,8 @@ typedef struct sae_train_options {
     double k_anneal;             /* … over this fraction of the steps; 0: k is constant */
     double bandwidth;            /* ε of JumpReLU, in scaled units; 0: 1e-3 */
     double threshold_start;      /* JumpReLU's θ at first, in scaled units; negative: 1e-3 */
+    double pre_act_coefficient;  /* c of JumpReLU's loss on the pre-activations of dead latents, c Σ relu(θ − π) ‖w_dec‖
+                                    (Anthropic, January 2025 update); 0: none */
     double p_start, p_end;       /* p-anneal: the fraction of the steps where p begins to fall; where it ends */
     size_t p_updates;            /* in so many equal steps */
     size_t n_groups;             /* Matryoshka; 0: 1/32, 1/16, 1/8, 1/4, 17/32 of the latents */

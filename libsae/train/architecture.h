@@ -17,6 +17,7 @@ typedef struct saei_penalty {
     sae_sparsity kind;
     double coefficient; /* λ of this step */
     float weight;       /* what an entry's term weighs: λ / B, or what the batch makes of it (target L0) */
+    float pre_act;      /* c / B of JumpReLU's loss on pre-activations; set with the weight */
     float bandwidth;    /* ε of the straight-through estimator */
     float p, p_next;    /* exponent of p-anneal now, and after its next update */
     size_t rows;        /* of the batch; set with the weight */
@@ -26,6 +27,7 @@ typedef struct saei_penalty {
 typedef struct saei_latent {
     float b_enc, extra[SAEI_EXTRAS_MAX];
     float decoder_norm; /* ‖w_dec‖, where the penalty uses it */
+    bool dead;          /* where the loss on pre-activations is used */
 } saei_latent;
 
 /* Entries of one latent. For a gated SAE the reconstruction from relu(π) has a weight and a gradient of its
@@ -46,6 +48,7 @@ typedef struct saei_latent_sums {
     double decoder_norm;           /* ∂loss/∂‖w_dec‖ */
     double sparsity;               /* Σ of the terms whose mean over rows λ multiplies */
     double sparsity_next;          /* the same with p_next */
+    double pre_act;                /* Σ relu(θ − pre) ‖w_dec‖ of a dead latent */
     size_t active;                 /* entries with f ≠ 0 */
 } saei_latent_sums;
 

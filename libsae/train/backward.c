@@ -36,6 +36,7 @@ static void set_weight(const saei_objective *o, saei_penalty *penalty)
         weight *= 2.0 * (o->l0 / target - 1.0) / target;
     penalty->weight = (float)weight;
     penalty->rows = o->settings.batch_rows;
+    penalty->pre_act = (float)(o->settings.pre_act_coefficient / rows);
 }
 
 static saei_latent_entries entries_of(const saei_objective *o, size_t j)
@@ -238,6 +239,14 @@ double saei_objective_sparsity(const saei_objective *o, const saei_penalty *pena
     for (size_t j = 0; j < o->settings.n_latents; j++)
         sum += o->latent_sums[j].sparsity;
     return penalty->coefficient * sum / rows;
+}
+
+double saei_objective_pre_act(const saei_objective *o)
+{
+    double sum = 0.0;
+    for (size_t j = 0; j < o->settings.n_latents; j++)
+        sum += o->latent_sums[j].pre_act;
+    return sum / (double)o->settings.batch_rows;
 }
 
 double saei_objective_p_ratio(const saei_objective *o)

@@ -68,6 +68,7 @@ static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
         {"k_anneal", SAEI_F64, 0, &o->k_anneal},
         {"bandwidth", SAEI_F64, 0, &o->bandwidth},
         {"threshold_start", SAEI_F64, 0, &o->threshold_start},
+        {"pre_act_coefficient", SAEI_F64, 0, &o->pre_act_coefficient},
         {"p_start", SAEI_F64, 0, &o->p_start},
         {"p_end", SAEI_F64, 0, &o->p_end},
         {"p_updates", SAEI_U64, 0, &o->p_updates},

@@ -161,6 +161,10 @@ static const char *wrong_sparsity(const sae_train_options *o)
         return "sparsity_warmup and k_anneal must be in [0, 1]";
     if (!(o->k_start >= 1.0 && o->k_start * (double)o->k <= (double)o->n_latents))
         return "k_start must be at least 1, and k_start times k at most n_latents";
+    if (!(o->pre_act_coefficient >= 0.0 && isfinite(o->pre_act_coefficient)))
+        return "pre_act_coefficient must not be negative";
+    if (o->pre_act_coefficient > 0.0 && !jump)
+        return "pre_act_coefficient is for JumpReLU";
     if (o->row_share < 1)
         return "row_share must be at least 1";
     if (!(o->bandwidth > 0.0 && isfinite(o->bandwidth) && isfinite(o->threshold_start)))

@@ -122,7 +122,9 @@ static void encode_above_floor(const saei_objective_job *job)
     o->has_floors = o->settings.architecture->floors != NULL;
     if (o->has_floors)
         o->settings.architecture->floors(o->floor, job->p, job->penalty);
-    o->dense = o->l0 > 0.7 * (double)o->slots && o->slots < o->settings.n_latents;
+    for (size_t j = 0; j < o->settings.n_latents && o->n_dead > 0; j++)
+        o->floor[j] = o->dead[j] ? -INFINITY : o->floor[j];
+    o->dense = o->l0 + (double)o->n_dead > 0.7 * (double)o->slots && o->slots < o->settings.n_latents;
     if (!o->dense)
         encode(job);
     o->dense = o->dense || overflows(o, job->rows);
@@ -135,14 +137,15 @@ static float row_norm(const float *x, size_t d)
 
 static bool uses_decoder_norm(const saei_penalty *penalty)
 {
-    return penalty->kind == SAE_SPARSITY_L1_DECODER_NORM || penalty->kind == SAE_SPARSITY_TANH;
+    return penalty->pre_act > 0.0f || penalty->kind == SAE_SPARSITY_L1_DECODER_NORM ||
+           penalty->kind == SAE_SPARSITY_TANH;
 }
 
 saei_latent saei_objective_latent(const saei_objective_job *job, size_t j)
 {
     const saei_objective *o = job->o;
     const saei_parameters *p = job->p;
-    saei_latent latent = {.b_enc = p->b_enc[j]};
+    saei_latent latent = {.b_enc = p->b_enc[j], .dead = o->dead != NULL && o->dead[j]};
     for (size_t i = 0; i < p->n_extra; i++)
         latent.extra[i] = p->extra[i][j];
     if (uses_decoder_norm(job->penalty))

@@ -3,11 +3,13 @@
        step        S = λ Σ [pre > θ_j] / B
        tanh        S = λ Σ tanh(4 f_j ‖w_dec,j‖) / B            (Anthropic, January 2025 update)
        target L0   S = λ (L0 / L0* − 1)²,  L0 = Σ [pre > θ_j] / B
-   The thresholds learn through a straight-through estimator with the rectangle kernel of width ε,
-       ∂f/∂θ = −(θ/ε) rect((pre − θ)/ε),   ∂[pre > θ]/∂θ = −(1/ε) rect((pre − θ)/ε),   rect = 1 on (−½, ½),
-   so entries a little below their threshold matter too: the floor is θ − ε/2.
-   dictionary_learning counts L0 = Σ [f > θ_j] / B, the same number with ∂[f > θ]/∂θ = −(1/ε) rect((f − θ)/ε):
-   the codes of 0 of all silent rows are within ε/2 of a threshold below ε/2, and of no other. */
+   and, where pre_act_coefficient c is given, + c Σ relu(θ_j − pre) ‖w_dec,j‖ / B over the dead latents
+   (Anthropic, January 2025 update; of all latents there, of the dead as in SAELens), for which all their rows
+   are entries. The thresholds learn through a straight-through estimator with the rectangle kernel of width
+   ε, ∂f/∂θ = −(θ/ε) rect((pre − θ)/ε),   ∂[pre > θ]/∂θ = −(1/ε) rect((pre − θ)/ε),   rect = 1 on (−½, ½), so
+   entries a little below their threshold matter too: the floor is θ − ε/2. dictionary_learning counts L0 = Σ
+   [f > θ_j] / B, the same number with ∂[f > θ]/∂θ = −(1/ε) rect((f − θ)/ε): the codes of 0 of all silent rows
+   are within ε/2 of a threshold below ε/2, and of no other. */
 #include "train/architecture.h"
 
 #include <math.h>
@@ -40,6 +42,18 @@ static double silence_weight(const saei_penalty *penalty, float theta, size_t ac
     return within ? (double)penalty->weight * (double)(penalty->rows - active) : 0.0;
 }
 
+/* The loss on a pre-activation of a dead latent that is below its threshold. */
+static void pull_up(float *g, saei_latent_sums *sums, float pre, const saei_latent *latent,
+                    const saei_penalty *penalty)
+{
+    double below = (double)latent->extra[THRESHOLD] - (double)pre, norm = (double)latent->decoder_norm;
+    double weight = (double)penalty->pre_act;
+    *g -= (float)(weight * norm);
+    sums->extra[THRESHOLD] += weight * norm;
+    sums->decoder_norm += weight * below;
+    sums->pre_act += below * norm;
+}
+
 static void backward(const saei_latent_entries *entries, saei_latent_sums *sums, const saei_latent *latent,
                      const saei_penalty *penalty)
 {
@@ -61,6 +75,8 @@ static void backward(const saei_latent_entries *entries, saei_latent_sums *sums,
             sums->extra[THRESHOLD] -= ((double)theta * (double)g + step_weight(penalty, on)) / (double)width;
         entries->value[i] = on ? pre : 0.0f;
         entries->g[i] = on ? g : 0.0f;
+        if (latent->dead && penalty->pre_act > 0.0f && pre < theta)
+            pull_up(&entries->g[i], sums, pre, latent, penalty);
         sums->pre += (double)entries->g[i];
         sums->active += on;
     }

@@ -55,7 +55,7 @@ typedef struct buffer {
 } buffer;
 
 /* Threads that the plan of the memory provides for; a plan must not follow the number there is. */
-enum { BUFFERS = 18, THREADS_PLANNED = 16 };
+enum { BUFFERS = 19, THREADS_PLANNED = 16 };
 
 /* Every plain array of the objective; count 0: not needed. */
 static void list_buffers(buffer out[BUFFERS], saei_objective *o, const saei_objective_settings *s,
@@ -72,6 +72,7 @@ static void list_buffers(buffer out[BUFFERS], saei_objective *o, const saei_obje
         {&o->g, slots, sizeof(float)},
         {&o->g_gate, gate * slots, sizeof(float)},
         {&o->fired, may_be_dense(s) ? s->n_latents : 0, sizeof(uint8_t)},
+        {&o->dead, s->pre_act_coefficient > 0.0 ? s->n_latents : 0, sizeof(uint8_t)},
         {&o->norm_x, s->batch_rows, sizeof(float)},
         {&o->norm_e, saei_mul(s->batch_rows, s->n_groups), sizeof(float)},
         {&o->norm_gate, gate * s->batch_rows, sizeof(float)},
@@ -126,7 +127,7 @@ void saei_objective_free(saei_objective *o)
     void *const blocks[] = {o->xc,          o->e,           o->e_gate,     o->floor,      o->g,
                             o->g_gate,      o->fired,       o->norm_x,     o->norm_e,     o->norm_gate,
                             o->tile_sums,   o->latent_sums, o->part_norm2, o->part_b_dec, o->g_b_dec,
-                            o->tile_floats, o->part_floats, o->counts};
+                            o->tile_floats, o->part_floats, o->counts,     o->dead};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         saei_free(o->context, blocks[i]);
     saei_code_slots_free(&o->codes, o->context);
@@ -164,6 +165,16 @@ void saei_objective_pack(saei_objective *o, const saei_parameters *parameters)
     pack_job job = {o, parameters};
     if (o->panels != NULL || o->selection.W != NULL)
         saei_parallel_for(o->context, SAEI_SLICES, pack_slice, &job);
+}
+
+void saei_objective_set_dead(saei_objective *o, const uint64_t *silent, uint64_t dead_after)
+{
+    saei_auxk_set_dead(&o->aux, silent, dead_after);
+    o->n_dead = 0;
+    for (size_t j = 0; j < o->settings.n_latents && o->dead != NULL; j++) {
+        o->dead[j] = silent[j] >= dead_after;
+        o->n_dead += o->dead[j];
+    }
 }
 
 saei_screen_counts saei_objective_screen_counts(const saei_objective *o)

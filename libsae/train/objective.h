@@ -33,11 +33,12 @@ typedef struct saei_objective_settings {
     double group_weight;               /* w_g, the same for all */
     size_t row_share;                  /* BatchTopK's slots of a row, in multiples of k; 0: 8 */
     double target_l0;
-    bool blas_encoder;         /* all scores by BLAS: the reference for the screened ones */
-    bool raw_input;            /* b_dec is not subtracted at the input */
-    bool unit_rows;            /* the gradient of w_dec is projected orthogonal to it */
-    bool detached_gate;        /* the decoder learns nothing from the gate's reconstruction */
-    bool rank_by_decoder_norm; /* of architectures with a k: see selection_weights.h */
+    double pre_act_coefficient; /* of JumpReLU's loss on the pre-activations of dead latents; 0: none */
+    bool blas_encoder;          /* all scores by BLAS: the reference for the screened ones */
+    bool raw_input;             /* b_dec is not subtracted at the input */
+    bool unit_rows;             /* the gradient of w_dec is projected orthogonal to it */
+    bool detached_gate;         /* the decoder learns nothing from the gate's reconstruction */
+    bool rank_by_decoder_norm;  /* of architectures with a k: see selection_weights.h */
     saei_auxk_settings aux;
 } saei_objective_settings;
 
@@ -56,6 +57,8 @@ typedef struct saei_objective {
     float *g, *g_gate;     /* [B, slots]: ∂R/∂f and the gate's */
     saei_latent_index index;
     saei_auxk aux;
+    uint8_t *dead;          /* [F]: latents that the loss on pre-activations is for; NULL without it */
+    size_t n_dead;          /* of them */
     double l0;              /* of the last batch: guess whether the next one is dense */
     bool dense;             /* the last batch was */
     _Atomic uint8_t *fired; /* [F] latents with codes in the last forward pass, when it was dense */
@@ -103,6 +106,10 @@ size_t saei_objective_bytes(const saei_objective_settings *settings);
 /* To be called whenever the weights changed other than in a sweep's receiver. */
 void saei_objective_pack(saei_objective *objective, const saei_parameters *parameters);
 
+/* Declares the latents dead that were silent for at least dead_after rows; silent [F] counts rows. None is at
+ * first. */
+void saei_objective_set_dead(saei_objective *objective, const uint64_t *silent, uint64_t dead_after);
+
 /* What the screening of all batches had to do. */
 saei_screen_counts saei_objective_screen_counts(const saei_objective *objective);
 
@@ -133,6 +140,8 @@ double saei_objective_sweep(saei_objective *objective, const saei_parameters *pa
 
 /* After the sweep: λ times the mean of the sparsity terms, and Σ f^p / Σ f^p_next of p-anneal. */
 double saei_objective_sparsity(const saei_objective *objective, const saei_penalty *penalty);
+/* The loss on pre-activations before its coefficient. */
+double saei_objective_pre_act(const saei_objective *objective);
 double saei_objective_p_ratio(const saei_objective *objective);
 
 #endif

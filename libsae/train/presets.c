@@ -27,6 +27,7 @@ static void forget(sae_train_options *o)
     o->bandwidth = defaults.bandwidth;
     o->threshold_start = defaults.threshold_start;
     o->p_start = defaults.p_start;
+    o->pre_act_coefficient = defaults.pre_act_coefficient;
     o->p_end = defaults.p_end;
     o->p_updates = defaults.p_updates;
     o->row_share = defaults.row_share;

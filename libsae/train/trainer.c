@@ -45,6 +45,7 @@ static saei_objective_settings settings_of(const sae_trainer *t)
                                  .group_weight = 1.0,
                                  .row_share = o->row_share,
                                  .target_l0 = (double)o->k,
+                                 .pre_act_coefficient = o->pre_act_coefficient,
                                  .blas_encoder = o->blas_encoder,
                                  .raw_input = o->raw_input,
                                  .unit_rows = !o->free_decoder,

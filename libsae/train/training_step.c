@@ -101,7 +101,7 @@ static sae_status learn(sae_trainer *t, sae_error *err)
     double rate = saei_learning_rate(o, t->step), factor;
     objective->k = saei_schedule_k(o, t->step);
     objective->l0 = t->l0;
-    saei_auxk_set_dead(&objective->aux, t->silent, o->dead_after);
+    saei_objective_set_dead(objective, t->silent, o->dead_after);
     saei_objective_forward(objective, &t->parameters, &penalty, (float)t->scale, o->batch_rows);
     saei_objective_result r = saei_objective_backward(objective, &t->parameters, &penalty);
     if (!isfinite(r.loss) || !isfinite(r.aux_loss))
@@ -122,7 +122,7 @@ static sae_status learn(sae_trainer *t, sae_error *err)
                                      .steps = o->steps,
                                      .loss = r.reconstruction,
                                      .sparsity_loss = saei_objective_sparsity(objective, &penalty),
-                                     .aux_loss = r.aux_loss,
+                                     .aux_loss = r.aux_loss + saei_objective_pre_act(objective),
                                      .learning_rate = rate,
                                      .gradient_norm = norm,
                                      .l0 = (double)r.active / (double)o->batch_rows,

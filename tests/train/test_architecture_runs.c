@@ -1,6 +1,7 @@
 /* Short runs of every architecture: they learn, the model is what was measured, and neither threads nor an
    interruption change a bit. */
 #include "../tools/run_suite.h"
+#include "num/rows.h"
 #include "planted_run.h"
 #include "train/trainer.h"
 
@@ -101,6 +102,13 @@ START_TEST(screened_and_blas_losses_agree)
 }
 END_TEST
 
+static void assert_unit_rows(const sae_model *model)
+{
+    sae_params p = sae_model_params(model);
+    for (size_t j = 0; j < p.n_latents; j++)
+        ck_assert(fabs(sqrt(saei_row_norm2(p.W_dec + j * p.d, p.d)) - 1.0) <= 1e-6);
+}
+
 /* Held-out rows through the model, whose weights are in raw units. BatchTopK's threshold lies
    between two of their pre-activations: rounding lets no code in. */
 START_TEST(model_is_what_was_measured)
@@ -122,6 +130,8 @@ START_TEST(model_is_what_was_measured)
     assert_relative(fidelity.cosine, measured.cosine, "cosine");
     assert_relative(fidelity.dead, measured.dead, "dead");
     assert_relative(fidelity.l0, measured.l0, "l0");
+    if (r.options.rank_by_decoder_norm)
+        assert_unit_rows(model);
     ck_assert_str_eq(sae_model_metadata(model, "architecture"),
                      sae_architecture_name(r.options.architecture));
     sae_model_free(model);
@@ -154,6 +164,7 @@ static run run_with_everything(int variant, unsigned threads)
     o->threshold_rule = architecture == SAE_ARCH_BATCHTOPK ? SAE_THRESHOLD_EMA : SAE_THRESHOLD_QUANTILE;
     o->p_start = 0.1;
     o->p_updates = 6;
+    o->pre_act_coefficient = architecture == SAE_ARCH_JUMPRELU ? 1e-3 : 0.0;
     return r;
 }
 

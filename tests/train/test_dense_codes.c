@@ -13,6 +13,7 @@ typedef struct variant {
     saei_penalty penalty;
     bool unit_rows, raw_input, detached_gate;
     size_t aux_k;
+    double pre_act;
 } variant;
 
 static const variant variants[] = {
@@ -44,6 +45,10 @@ static const variant variants[] = {
     {.name = "target",
      .architecture = &saei_jumprelu_architecture,
      .penalty = {.kind = SAE_SPARSITY_TARGET_L0, .coefficient = 0.4, .bandwidth = 0.5f}},
+    {.name = "step and pre-activations",
+     .architecture = &saei_jumprelu_architecture,
+     .penalty = {.kind = SAE_SPARSITY_STEP, .coefficient = 0.4, .bandwidth = 0.5f},
+     .pre_act = 0.5},
     {.name = "target of codes",
      .architecture = &saei_jumprelu_architecture,
      .penalty = {.kind = SAE_SPARSITY_TARGET_L0_CODES, .coefficient = 0.4, .bandwidth = 0.5f}},
@@ -59,6 +64,7 @@ static saei_objective_settings settings_of(const variant *v)
                                      .group_end = {F},
                                      .group_weight = 1.0,
                                      .target_l0 = 20.0,
+                                     .pre_act_coefficient = v->pre_act,
                                      .raw_input = v->raw_input,
                                      .unit_rows = v->unit_rows,
                                      .detached_gate = v->detached_gate,
@@ -106,7 +112,7 @@ static void outcome_new(outcome *out, const variant *v, float more_bias)
         out->probe.parameters.b_enc[j] += more_bias;
     for (size_t i = 0; i < DEAD; i++)
         silent[i * 27] = 1;
-    saei_auxk_set_dead(&out->probe.objective.aux, silent, 1);
+    saei_objective_set_dead(&out->probe.objective, silent, 1);
 }
 
 static void outcome_run(outcome *out, const variant *v, double guess, bool dense)

@@ -54,6 +54,8 @@ static saei_objective_settings settings_of(const architecture_case *c)
                                  .detached_gate = case_is(c, "detach", "true"),
                                  .rank_by_decoder_norm = case_is(c, "rank_by_decoder_norm", "true"),
                                  .aux = aux_of(c)};
+    if (s.architecture == &saei_jumprelu_architecture)
+        s.pre_act_coefficient = case_number(c, "pre_act_coefficient");
     if (case_text(c, "k") != NULL)
         s.k = (size_t)case_number(c, "k");
     if (case_text(c, "target_l0") != NULL)
@@ -128,33 +130,6 @@ static void read_gradient(expected_gradient *g, const architecture_case *c, cons
     }
 }
 
-/* jumprelu_tanh has the pre-activation loss besides, c/B Σ relu(θ − pre) ‖w_dec‖ over the dead, which libsae
-   leaves out: its gradient is taken off what is expected, for centred rows and free decoder rows. */
-static void take_off_pre_act(expected_gradient *g, const architecture_case *c, const saei_parameters *p,
-                             const float *x, const uint64_t *silent)
-{
-    double weight = case_number(c, "pre_act_coefficient") / ROWS, scale = case_number(c, "scale");
-    for (size_t r = 0; r < ROWS; r++)
-        for (size_t j = 0; j < F && weight > 0.0; j++) {
-            double pre = (double)p->b_enc[j], norm2 = 0.0, xc[D];
-            for (size_t i = 0; i < D; i++) {
-                xc[i] = scale * (double)x[r * D + i] - (double)p->b_dec[i];
-                pre += xc[i] * (double)p->W_enc[j * D + i];
-                norm2 += pow((double)p->W_dec[j * D + i], 2.0);
-            }
-            double below = (double)p->extra[0][j] - pre, norm = sqrt(norm2);
-            if (silent[j] == 0 || !(below > 0.0))
-                continue;
-            g->extra[0][j] -= weight * norm;
-            g->b_enc[j] += weight * norm;
-            for (size_t i = 0; i < D; i++) {
-                g->W_enc[j * D + i] += weight * norm * xc[i];
-                g->W_dec[j * D + i] -= weight * below / norm * (double)p->W_dec[j * D + i];
-                g->b_dec[i] -= weight * norm * (double)p->W_enc[j * D + i];
-            }
-        }
-}
-
 static double number_of(const architecture_case *c, const char *name)
 {
     double value;
@@ -168,6 +143,7 @@ static void assert_losses(const objective_probe *probe, const architecture_case 
     double aux = number_of(c, "loss_aux"), reconstruction = number_of(c, "loss_reconstruction");
     assert_value(probe->result.loss, reconstruction + (gated ? aux : 0.0), tolerance, c->name);
     assert_value(probe->result.aux_loss, gated ? 0.0 : aux, tolerance, c->name);
+    assert_value(saei_objective_pre_act(&probe->objective), number_of(c, "loss_pre_act"), tolerance, c->name);
     assert_value(probe->sparsity, case_number(c, "l1_coefficient") * number_of(c, "loss_sparsity"), tolerance,
                  c->name);
     ck_assert_msg(fabs((double)probe->result.active / ROWS - number_of(c, "L0")) <= 1e-12, "%s", c->name);
@@ -206,9 +182,7 @@ START_TEST(gradient_equals_pytorch)
     case_read(x, &c, "x", ROWS * D);
     read_dead(silent, &c);
     read_gradient(&expected, &c, settings.architecture);
-    if (settings.architecture == &saei_jumprelu_architecture)
-        take_off_pre_act(&expected, &c, &probe.parameters, x, silent);
-    saei_auxk_set_dead(&probe.objective.aux, silent, DEAD_AFTER);
+    saei_objective_set_dead(&probe.objective, silent, DEAD_AFTER);
     probe_run(&probe, x, (float)case_number(&c, "scale"));
     assert_losses(&probe, &c);
     assert_gradient(&probe, &expected, c.name);

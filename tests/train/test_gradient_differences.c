@@ -19,7 +19,7 @@ typedef struct variant {
     size_t aux_k;
     sae_aux_style aux_style;
     size_t n_groups;
-    double group_weight;
+    double group_weight, pre_act;
 } variant;
 
 static const variant variants[] = {
@@ -50,6 +50,11 @@ static const variant variants[] = {
      .penalty = {.kind = SAE_SPARSITY_TANH, .coefficient = 0.4, .bandwidth = 0.25f}},
     {"step", &saei_jumprelu_architecture,
      .penalty = {.kind = SAE_SPARSITY_STEP, .coefficient = 0.4, .bandwidth = 0.25f}},
+    {"tanh and pre-activations", &saei_jumprelu_architecture,
+     .penalty = {.kind = SAE_SPARSITY_TANH, .coefficient = 0.4, .bandwidth = 0.25f}, .pre_act = 0.5},
+    {"step and pre-activations", &saei_jumprelu_architecture,
+     .penalty = {.kind = SAE_SPARSITY_STEP, .coefficient = 0.4, .bandwidth = 0.25f}, .raw_input = true,
+     .pre_act = 0.5},
     {"target of codes", &saei_jumprelu_architecture,
      .penalty = {.kind = SAE_SPARSITY_TARGET_L0_CODES, .coefficient = 0.4, .bandwidth = 0.75f}},
     {"target", &saei_jumprelu_architecture,
@@ -68,6 +73,7 @@ static saei_objective_settings settings_of(const variant *v)
                                  .group_end = {F},
                                  .group_weight = 1.0,
                                  .target_l0 = 3.0,
+                                 .pre_act_coefficient = v->pre_act,
                                  .raw_input = v->raw_input,
                                  .unit_rows = v->unit_rows,
                                  .detached_gate = v->detached_gate,
@@ -113,7 +119,7 @@ typedef struct point {
     const saei_penalty *penalty;
     const float *x;
     double base[COUNT_MAX];
-    bool on[ROWS][F], aux_on[ROWS][F];
+    bool on[ROWS][F], aux_on[ROWS][F], pulled[ROWS][F]; /* the last: dead, and below its threshold */
     double aux_e[ROWS][D], aux_weight;
 } point;
 
@@ -203,6 +209,16 @@ static double aux_of(const point *at, const double *p, size_t r)
     return aux_coefficient * at->aux_weight * squares(e);
 }
 
+/* relu(θ − pre) ‖w_dec‖ of the dead latents */
+static double pre_act_of(const point *at, const double *p, size_t r)
+{
+    double sum = 0.0;
+    for (size_t j = 0; j < F; j++)
+        if (at->pulled[r][j])
+            sum += (p[(2 * D + 1) * F + j] - pre_of(at, p, b_dec_of(at, p), r, j)) * decoder_norm(p, j);
+    return sum;
+}
+
 static double row_loss(const point *at, const double *p, size_t r)
 {
     double f[F], gate[F], e[D], loss = 0.0, sparsity = 0.0;
@@ -221,7 +237,8 @@ static double row_loss(const point *at, const double *p, size_t r)
         residual(e, at, at->s->detached_gate ? at->base : p, gate, r, F);
         loss += squares(e);
     }
-    return (loss + at->penalty->coefficient * sparsity) / ROWS + aux_of(at, p, r);
+    loss += at->penalty->coefficient * sparsity + at->s->pre_act_coefficient * pre_act_of(at, p, r);
+    return loss / ROWS + aux_of(at, p, r);
 }
 
 static double loss_of(const point *at, const double *p)
@@ -244,6 +261,9 @@ static void find_supports(point *at, const objective_probe *probe)
         for (size_t i = 0; i < o->codes.count[r] && at->s->architecture->selection != SAEI_SELECT_ABOVE_FLOOR;
              i++)
             at->on[r][o->codes.latent[r * o->slots + i]] = true;
+        for (size_t j = 0; j < F && o->dead != NULL; j++)
+            at->pulled[r][j] =
+                o->dead[j] && pre_of(at, at->base, b_dec_of(at, at->base), r, j) < threshold[j];
         for (size_t i = 0; i < at->s->aux.k && i < o->aux.codes.count[r]; i++)
             at->aux_on[r][o->aux.dead[o->aux.codes.latent[r * at->s->aux.k + i]]] = true;
     }
@@ -282,6 +302,7 @@ static double threshold_gradient(const point *at, size_t j)
         step *= 2.0 * (active / ROWS / at->s->target_l0 - 1.0) / at->s->target_l0;
     for (size_t r = 0; r < ROWS; r++) {
         double f[F], e[D], pre = pre_of(at, p, b_dec, r, j), g = 0.0;
+        sum += at->pulled[r][j] ? at->s->pre_act_coefficient / ROWS * norm : 0.0;
         if (at->penalty->kind == SAE_SPARSITY_TARGET_L0_CODES)
             sum -= fabs(code_of(at, p, r, j, pre) - theta) < 0.5 * width ? step / width : 0.0;
         if (!(fabs(pre - theta) < 0.5 * width))
@@ -353,7 +374,7 @@ START_TEST(gradient_equals_central_differences)
     fill(x, &probe.parameters, v);
     for (size_t i = 0; i < DEAD; i++)
         silent[3 * i + 1] = 1;
-    saei_auxk_set_dead(&probe.objective.aux, silent, 1);
+    saei_objective_set_dead(&probe.objective, silent, 1);
     probe_run(&probe, x, 1.0f);
     at->s = &settings;
     at->penalty = &v->penalty;

@@ -49,6 +49,7 @@ static const wrong_real wrong_reals[] = {
     WRONG(k_start, 0.5),
     WRONG(k_start, 30.0),
     WRONG(bandwidth, -1.0),
+    WRONG(pre_act_coefficient, -1.0),
     WRONG(p_start, 2.0),
     WRONG(p_end, 0.0),
     WRONG(sparsity_coefficient, (double)INFINITY),
@@ -128,6 +129,9 @@ START_TEST(penalties_belong_to_their_architectures)
     r.options.sparsity = SAE_SPARSITY_AUTO;
     r.options.rank_by_decoder_norm = true;
     assert_refused(&r, "rank_by_decoder_norm");
+    r.options.rank_by_decoder_norm = false;
+    r.options.pre_act_coefficient = 0.1;
+    assert_refused(&r, "pre_act_coefficient is for");
     run_free(&r);
 }
 END_TEST
