@@ -251,6 +251,27 @@ START_TEST(interruption_does_not_change_a_bit)
 }
 END_TEST
 
+/* In the first steps some rows want more than they may have: the larger the share, the more they get. */
+START_TEST(rows_keep_at_most_their_share)
+{
+    const size_t shares[] = {2, 16};
+    size_t most[2] = {0};
+    for (size_t i = 0; i < 2; i++) {
+        run r = run_of(SAE_ARCH_BATCHTOPK, 1);
+        r.options.row_share = shares[i];
+        sae_trainer *trainer = run_trainer(&r);
+        ck_assert_int_eq(sae_trainer_step(trainer, NULL), SAE_OK);
+        for (size_t row = 0; row < r.options.batch_rows; row++)
+            if (trainer->objective.codes.count[row] > most[i])
+                most[i] = trainer->objective.codes.count[row];
+        ck_assert_uint_le(most[i], shares[i] * r.options.k);
+        sae_trainer_free(trainer);
+        run_free(&r);
+    }
+    ck_assert_uint_gt(most[1], most[0]);
+}
+END_TEST
+
 /* Running means of the least activation kept: dictionary_learning's starts with its first value after half of
    a short run and moves by 0.001, SAELens' starts at 0 and moves by 0.01. */
 START_TEST(running_mean_follows_the_least_kept)
@@ -287,6 +308,7 @@ int main(void)
     tcase_add_loop_test(tests, learns_planted_directions, 0, VARIANTS);
     tcase_add_loop_test(tests, screened_and_blas_losses_agree, 0, VARIANTS);
     tcase_add_loop_test(tests, model_is_what_was_measured, 0, VARIANTS);
+    tcase_add_test(tests, rows_keep_at_most_their_share);
     tcase_add_loop_test(tests, running_mean_follows_the_least_kept, 0, 2);
     tcase_add_loop_test(tests, threads_do_not_change_a_bit, 0, VARIANTS);
     tcase_add_loop_test(tests, interruption_does_not_change_a_bit, 0, VARIANTS);
