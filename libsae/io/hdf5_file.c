@@ -231,7 +231,8 @@ static sae_status check_layout(saei_hdf5_dataset *data, saei_array_info *info, c
                            path, info->name);
     else if (H5Pget_external_count(properties) != 0)
         status = saei_fail(err, SAE_E_UNSUPPORTED,
-                           "%s: dataset %.80s keeps its data in another file; refused", path, info->name);
+                           "%s: dataset %.80s keeps its data in another file; save it into this one", path,
+                           info->name);
     else if (layout != H5D_CONTIGUOUS && layout != H5D_COMPACT && layout != H5D_CHUNKED)
         status = saei_fail(err, SAE_E_FORMAT, "%s: dataset %.80s has an unknown layout", path, info->name);
     else if (layout == H5D_CHUNKED) {
@@ -324,7 +325,7 @@ typedef struct walk {
     char **groups; /* paths found; those before `next` are done */
     size_t n_groups, groups_room, next;
     haddr_t *seen;
-    size_t n_seen, seen_room, n_objects;
+    size_t n_seen, seen_room, n_objects, n_outside; /* the last: links to other files */
     sae_status status;
     sae_error *err;
 } walk;
@@ -383,6 +384,7 @@ static sae_status visit_object(walk *w, const char *path, const H5O_info_t *obje
 static herr_t visit_link(hid_t group, const char *name, const H5L_info_t *link, void *user)
 {
     walk *w = user;
+    w->n_outside += link->type == H5L_TYPE_EXTERNAL;
     if (link->type != H5L_TYPE_HARD)
         return 0;
     const char *prefix = w->groups[w->next], *file_path = saei_reader_path(w->file->reader);
@@ -428,6 +430,11 @@ static sae_status find_datasets(saei_hdf5_file *file, sae_error *err)
         status = add_group(&w, "");
     for (; status == SAE_OK && w.next < w.n_groups; w.next++)
         status = walk_group(&w);
+    if (status == SAE_OK && w.n_outside > 0 && file->n_datasets == 0)
+        status = saei_fail(
+            err, SAE_E_UNSUPPORTED,
+            "%s: has links to other files instead of data, which are not followed; give those files",
+            saei_reader_path(file->reader));
     for (size_t i = 0; i < w.n_groups; i++)
         saei_free(file->context, w.groups[i]);
     saei_free(file->context, w.groups);

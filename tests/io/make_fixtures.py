@@ -105,6 +105,9 @@ def hdf5():
         layout[:] = h5py.VirtualSource("matrix.h5", "types/f4", (ROWS, COLS))
         g.create_virtual_dataset("x", layout)
 
+    def links(g):
+        g["x"] = h5py.ExternalLink("matrix.h5", "/types/f4")
+
     def twice(g):
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         plist.set_chunk((ROWS, COLS))
@@ -115,6 +118,7 @@ def hdf5():
 
     one("sparse", sparse)
     one("virtual", virtual)
+    one("external_links", links)
     one("deflate_twice", twice)
 
 

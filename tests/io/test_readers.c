@@ -270,6 +270,7 @@ START_TEST(refused)
 {
     assert_refused(FIXTURES "lzf.h5", SAE_E_UNSUPPORTED, "lzf");
     assert_refused(FIXTURES "virtual.h5", SAE_E_UNSUPPORTED, "virtual");
+    assert_refused(FIXTURES "external_links.h5", SAE_E_UNSUPPORTED, "links to other files");
     assert_refused(FIXTURES "deflate_twice.h5", SAE_E_UNSUPPORTED, "twice");
     assert_refused(FIXTURES "never_written.h5", SAE_E_FORMAT, "never written");
     assert_refused(FIXTURES "late.h5", SAE_E_FORMAT, "never written");
