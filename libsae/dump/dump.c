@@ -210,4 +210,7 @@ size_t saei_dump_piece_rows(const sae_dump *dump)
 void saei_dump_rest(const sae_dump *dump)
 {
     saei_block_cache_rest(dump->cache);
+    for (size_t i = 0; i < dump->n_shards; i++)
+        if (dump->shards[i].reader != NULL)
+            saei_reader_release(dump->shards[i].reader);
 }

@@ -59,7 +59,8 @@ static void close_file(void *state)
     saei_hdf5_file_close(state);
 }
 
-static const saei_format format = {"HDF5", read_entries, unpack_entries, close_file, NULL};
+static const saei_format format = {
+    .name = "HDF5", .read = read_entries, .unpack = unpack_entries, .close = close_file};
 
 sae_status saei_hdf5_open(saei_reader *reader, sae_error *err)
 {

@@ -198,6 +198,13 @@ static sae_status unpack_entries(bool *done, float *out, void *state, size_t arr
     return status;
 }
 
+static void give_back_window(void *state)
+{
+    isolated_file *file = state;
+    if (file->link != NULL)
+        saei_hdf5_link_narrow(file->link);
+}
+
 static void close_file(void *state)
 {
     isolated_file *file = state;
@@ -206,7 +213,11 @@ static void close_file(void *state)
     saei_free(file->context, file);
 }
 
-static const saei_format format = {"HDF5", read_entries, unpack_entries, close_file};
+static const saei_format format = {.name = "HDF5",
+                                   .read = read_entries,
+                                   .unpack = unpack_entries,
+                                   .close = close_file,
+                                   .release = give_back_window};
 
 /* The worker must have opened the file that was opened here. */
 static sae_status check_identity(const saei_reader *reader, const saei_hdf5_reply *reply, sae_error *err)

@@ -250,6 +250,14 @@ sae_status saei_hdf5_link_widen(saei_hdf5_link *link, size_t bytes, sae_error *e
     return SAE_OK;
 }
 
+void saei_hdf5_link_narrow(saei_hdf5_link *link)
+{
+    unmap_window(link);
+    /* It cannot be cut, but emptied. */
+    if (link->window_bytes > 0)
+        fallocate(link->window, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)link->window_bytes);
+}
+
 const unsigned char *saei_hdf5_link_window(const saei_hdf5_link *link)
 {
     return link->mapped;

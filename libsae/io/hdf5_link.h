@@ -27,6 +27,8 @@ sae_status saei_hdf5_link_reject(saei_hdf5_link *link, sae_error *err);
 
 /* Makes the window at least so large; its contents are lost. Counts against the memory limit. */
 sae_status saei_hdf5_link_widen(saei_hdf5_link *link, size_t bytes, sae_error *err);
+/* Gives the memory of the window back. */
+void saei_hdf5_link_narrow(saei_hdf5_link *link);
 const unsigned char *saei_hdf5_link_window(const saei_hdf5_link *link);
 size_t saei_hdf5_link_window_bytes(const saei_hdf5_link *link);
 

@@ -241,7 +241,7 @@ static void close_file(void *state)
     saei_free(file->context, file);
 }
 
-static const saei_format format = {"npy", read_entries, NULL, close_file, NULL};
+static const saei_format format = {.name = "npy", .read = read_entries, .close = close_file};
 
 sae_status saei_npy_open(saei_reader *reader, sae_error *err)
 {

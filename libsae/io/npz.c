@@ -40,7 +40,8 @@ static sae_status check_rest(void *state, sae_error *err)
     return saei_zip_check(file->zip, err);
 }
 
-static const saei_format format = {"npz", read_entries, NULL, close_file, check_rest};
+static const saei_format format = {
+    .name = "npz", .read = read_entries, .close = close_file, .check_rest = check_rest};
 
 /* NAME of NAME.npy as a copy; *out is NULL when the member has another name. */
 static sae_status array_name(char **out, sae_context *context, const char *member, sae_error *err)

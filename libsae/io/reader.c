@@ -224,6 +224,12 @@ void saei_reader_free(saei_reader *reader)
     saei_free(context, reader);
 }
 
+void saei_reader_release(saei_reader *reader)
+{
+    if (reader->format->release != NULL)
+        reader->format->release(reader->state);
+}
+
 const char *saei_reader_path(const saei_reader *reader)
 {
     return reader->path;

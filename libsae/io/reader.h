@@ -32,6 +32,9 @@ sae_status saei_reader_open_trusted(saei_reader **out, sae_context *context, con
                                     sae_error *err);
 void saei_reader_free(saei_reader *reader);
 
+/* Gives back the memory that reads took, until the next. No read may be running. */
+void saei_reader_release(saei_reader *reader);
+
 const char *saei_reader_path(const saei_reader *reader);
 const char *saei_reader_format(
     const saei_reader *reader); /* "HDF5", "npy", "npz", "safetensors", "PyTorch" */

@@ -17,6 +17,8 @@ typedef struct saei_format {
     void (*close)(void *state);
     /* NULL, or saei_reader_check_rest. */
     sae_status (*check_rest)(void *state, sae_error *err);
+    /* NULL, or saei_reader_release. */
+    void (*release)(void *state);
 } saei_format;
 
 /* Called with the file open and recognised: sets *format and *state (closed by the reader even on failure,

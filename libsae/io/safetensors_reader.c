@@ -21,7 +21,7 @@ static void close_file(void *state)
     saei_safetensors_free(state);
 }
 
-static const saei_format format = {"safetensors", read_entries, NULL, close_file, NULL};
+static const saei_format format = {.name = "safetensors", .read = read_entries, .close = close_file};
 
 sae_status saei_safetensors_open_reader(saei_reader *reader, sae_error *err)
 {

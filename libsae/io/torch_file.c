@@ -23,7 +23,8 @@ static sae_status check_rest(void *state, sae_error *err)
     return file->zip != NULL ? saei_zip_check(file->zip, err) : SAE_OK;
 }
 
-static const saei_format format = {"PyTorch", read_entries, NULL, close_file, check_rest};
+static const saei_format format = {
+    .name = "PyTorch", .read = read_entries, .close = close_file, .check_rest = check_rest};
 
 sae_status saei_torch_file_new(saei_torch_file **out, saei_reader *reader, saei_zip *zip, sae_error *err)
 {

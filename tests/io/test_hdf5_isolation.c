@@ -194,6 +194,21 @@ START_TEST(the_worker_ends_with_its_reader)
 }
 END_TEST
 
+START_TEST(the_window_is_given_back)
+{
+    saei_reader *reader;
+    ck_assert_int_eq(saei_reader_open(&reader, context, FIXTURES "matrix.h5", &err), SAE_OK);
+    uint64_t open = sae_context_memory_used(context);
+    for (int i = 0; i < 3; i++) {
+        assert_reads(reader, "packed/f2", SAE_OK);
+        ck_assert_uint_gt(sae_context_memory_used(context), open);
+        saei_reader_release(reader);
+        ck_assert_uint_eq(sae_context_memory_used(context), open);
+    }
+    saei_reader_free(reader);
+}
+END_TEST
+
 /* The keyboard's and a batch system's signals are for the program, which may have work to finish. */
 START_TEST(signals_leave_the_worker_alone)
 {
@@ -389,6 +404,7 @@ int main(void)
     tcase_add_test(tests, a_worker_killed_in_the_middle_is_an_error);
     tcase_add_test(tests, a_stopped_worker_times_out);
     tcase_add_test(tests, the_worker_ends_with_its_reader);
+    tcase_add_test(tests, the_window_is_given_back);
     tcase_add_test(tests, signals_leave_the_worker_alone);
     tcase_add_test(tests, a_forked_process_is_told_to_open_again);
     tcase_add_test(tests, children_that_are_reaped_by_others);
