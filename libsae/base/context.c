@@ -92,6 +92,7 @@ sae_status sae_context_new(sae_context **out, const sae_context_options *options
     atomic_init(&context->used, 0);
     context->threads = opt.threads != 0 ? opt.threads : processors_available();
     saei_pool_init(&context->pool);
+    saei_crew_init(&context->crew);
     context->log = opt.log;
     context->log_user = opt.log_user;
     context->trusted = opt.trusted;
@@ -106,6 +107,7 @@ void sae_context_free(sae_context *context)
         return;
     sae_allocator allocator = context->allocator;
     saei_pool_destroy(&context->pool, &allocator);
+    saei_crew_destroy(&context->crew);
     if (context->hdf5_worker != NULL)
         allocator.free(allocator.user, context->hdf5_worker);
     allocator.free(allocator.user, context);

@@ -2,6 +2,7 @@
 #ifndef SAEI_CONTEXT_H
 #define SAEI_CONTEXT_H
 
+#include "base/crew.h"
 #include "base/pool.h"
 
 struct sae_context {
@@ -11,6 +12,7 @@ struct sae_context {
     _Atomic uint64_t used;
     unsigned threads;
     saei_pool pool;
+    saei_crew crew; /* files that have a worker process */
     sae_log_fn log;
     void *log_user;
     bool trusted;

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <xxhash.h>
 
 enum {
     WINDOW_BYTES_MIN = 1 << 20,
@@ -21,11 +22,68 @@ enum {
 };
 
 typedef struct isolated_file {
+    saei_crew_member member; /* first */
     sae_context *context;
     saei_reader *reader;
-    saei_hdf5_link *link;
+    saei_hdf5_link *link;        /* NULL: no worker runs; the next read that needs one starts it */
     saei_hdf5_dataset *datasets; /* as the arrays of the reader */
+    XXH128_hash_t listing;       /* of what the first worker listed, and later ones must */
 } isolated_file;
+
+static void end_worker(saei_crew_member *member)
+{
+    isolated_file *file = (isolated_file *)member;
+    saei_hdf5_link_end(file->link);
+    file->link = NULL;
+}
+
+/* The worker must have opened the file that was opened here. */
+static sae_status check_identity(const saei_reader *reader, const saei_hdf5_reply *reply, sae_error *err)
+{
+    struct stat info;
+    const saei_input_file *input = saei_reader_input(reader);
+    if (fstat(input->fd, &info) == 0 && reply->device == info.st_dev && reply->inode == info.st_ino)
+        return SAE_OK;
+    return saei_fail(err, SAE_E_IO, "%s: was replaced while it was open; open it again", input->path);
+}
+
+/* Starts a worker, which opens the file. *listing: saei_alloc'ed. */
+static sae_status start_worker(unsigned char **listing, size_t *bytes, isolated_file *file, sae_error *err)
+{
+    saei_hdf5_reply hello;
+    *listing = NULL;
+    sae_status status = saei_hdf5_link_start(&file->link, file->context, saei_reader_path(file->reader), err);
+    if (status == SAE_OK)
+        status = saei_hdf5_link_receive(&hello, file->link, err);
+    if (status == SAE_OK)
+        status = check_identity(file->reader, &hello, err);
+    *bytes = status == SAE_OK ? hello.listing_bytes : 0;
+    if (status == SAE_OK)
+        status = saei_alloc(listing, file->context, *bytes, 1, err);
+    if (status == SAE_OK)
+        status = saei_hdf5_link_receive_bytes(*listing, file->link, *bytes, err);
+    return status;
+}
+
+/* A worker that was dismissed is started again; it must see the same file. A worker that died of the file is
+   not: its link keeps saying why. */
+static sae_status need_worker(isolated_file *file, sae_error *err)
+{
+    unsigned char *listing;
+    size_t bytes;
+    if (file->link != NULL && !saei_hdf5_link_is_ours(file->link))
+        end_worker(&file->member);
+    if (file->link != NULL)
+        return SAE_OK;
+    sae_status status = start_worker(&listing, &bytes, file, err);
+    if (status == SAE_OK && !XXH128_isEqual(XXH3_128bits(listing, bytes), file->listing))
+        status = saei_fail(err, SAE_E_FORMAT, "%s: was changed while it was open; open it again",
+                           saei_reader_path(file->reader));
+    saei_free(file->context, listing);
+    if (status != SAE_OK)
+        end_worker(&file->member);
+    return status;
+}
 
 static size_t window_share(const sae_context *context)
 {
@@ -80,7 +138,12 @@ static sae_status read_entries(void *out, void *state, size_t array, uint64_t fi
     if (data->offset != SAEI_HDF5_NOT_PLAIN)
         return saei_hdf5_read_plain(out, saei_reader_input(file->reader), data,
                                     saei_reader_at(file->reader, array), first, count, err);
-    return read_by_worker(out, file, array, first, count, err);
+    saei_crew_enter(file->context, &file->member);
+    sae_status status = need_worker(file, err);
+    if (status == SAE_OK)
+        status = read_by_worker(out, file, array, first, count, err);
+    saei_crew_exit(&file->member);
+    return status;
 }
 
 /* Chunks on their way from the worker. */
@@ -183,7 +246,8 @@ static sae_status unpack_entries(bool *done, float *out, void *state, size_t arr
     uint64_t bands = window_share(file->context) / band_bytes;
     if (bands == 0)
         return SAE_OK;
-    sae_status status = SAE_OK;
+    saei_crew_enter(file->context, &file->member);
+    sae_status status = need_worker(file, err);
     uint64_t at_once = bands * packing->chunk[0];
     *done = true;
     for (uint64_t at = 0; status == SAE_OK && *done && at < count; at += at_once) {
@@ -195,56 +259,27 @@ static sae_status unpack_entries(bool *done, float *out, void *state, size_t arr
                                      .count = count - at < at_once ? count - at : at_once};
         status = unpack_piece(done, file, array, &read, how, err);
     }
+    saei_crew_exit(&file->member);
     return status;
 }
 
-static void give_back_window(void *state)
+static void release(void *state)
 {
     isolated_file *file = state;
-    if (file->link != NULL)
-        saei_hdf5_link_narrow(file->link);
+    saei_crew_leave(file->context, &file->member);
 }
 
 static void close_file(void *state)
 {
     isolated_file *file = state;
-    saei_hdf5_link_end(file->link);
+    saei_crew_leave(file->context, &file->member);
+    saei_crew_member_destroy(&file->member);
     saei_free(file->context, file->datasets);
     saei_free(file->context, file);
 }
 
-static const saei_format format = {.name = "HDF5",
-                                   .read = read_entries,
-                                   .unpack = unpack_entries,
-                                   .close = close_file,
-                                   .release = give_back_window};
-
-/* The worker must have opened the file that was opened here. */
-static sae_status check_identity(const saei_reader *reader, const saei_hdf5_reply *reply, sae_error *err)
-{
-    struct stat info;
-    const saei_input_file *input = saei_reader_input(reader);
-    if (fstat(input->fd, &info) == 0 && reply->device == info.st_dev && reply->inode == info.st_ino)
-        return SAE_OK;
-    return saei_fail(err, SAE_E_IO, "%s: was replaced while it was being opened; open it again", input->path);
-}
-
-static sae_status read_listing(isolated_file *file, sae_error *err)
-{
-    saei_hdf5_reply hello;
-    unsigned char *listing = NULL;
-    sae_status status = saei_hdf5_link_receive(&hello, file->link, err);
-    if (status == SAE_OK)
-        status = check_identity(file->reader, &hello, err);
-    if (status == SAE_OK)
-        status = saei_alloc(&listing, file->context, hello.listing_bytes, 1, err);
-    if (status == SAE_OK)
-        status = saei_hdf5_link_receive_bytes(listing, file->link, hello.listing_bytes, err);
-    if (status == SAE_OK)
-        status = saei_hdf5_listing_read(&file->datasets, file->reader, listing, hello.listing_bytes, err);
-    saei_free(file->context, listing);
-    return status;
-}
+static const saei_format format = {
+    .name = "HDF5", .read = read_entries, .unpack = unpack_entries, .close = close_file, .release = release};
 
 /* A file whose arrays all lie in one piece needs no worker any more. */
 static void end_idle_worker(isolated_file *file)
@@ -252,8 +287,24 @@ static void end_idle_worker(isolated_file *file)
     for (size_t i = 0; i < saei_reader_count(file->reader); i++)
         if (file->datasets[i].offset == SAEI_HDF5_NOT_PLAIN)
             return;
-    saei_hdf5_link_end(file->link);
-    file->link = NULL;
+    end_worker(&file->member);
+}
+
+static sae_status open_file(isolated_file *file, sae_error *err)
+{
+    unsigned char *listing;
+    size_t bytes;
+    saei_crew_enter(file->context, &file->member);
+    sae_status status = start_worker(&listing, &bytes, file, err);
+    if (status == SAE_OK) {
+        file->listing = XXH3_128bits(listing, bytes);
+        status = saei_hdf5_listing_read(&file->datasets, file->reader, listing, bytes, err);
+    }
+    saei_free(file->context, listing);
+    if (status == SAE_OK)
+        end_idle_worker(file);
+    saei_crew_exit(&file->member);
+    return status;
 }
 
 sae_status saei_hdf5_open_isolated(saei_reader *reader, sae_error *err)
@@ -264,11 +315,7 @@ sae_status saei_hdf5_open_isolated(saei_reader *reader, sae_error *err)
         return status;
     file->context = saei_reader_context(reader);
     file->reader = reader;
+    saei_crew_member_init(&file->member, end_worker);
     saei_reader_set_format(reader, &format, file);
-    status = saei_hdf5_link_start(&file->link, file->context, saei_reader_path(reader), err);
-    if (status == SAE_OK)
-        status = read_listing(file, err);
-    if (status == SAE_OK)
-        end_idle_worker(file);
-    return status;
+    return open_file(file, err);
 }

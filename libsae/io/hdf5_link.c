@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "io/hdf5_worker_path.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -138,21 +139,16 @@ sae_status saei_hdf5_link_reject(saei_hdf5_link *link, sae_error *err)
     return fail_again(link, err);
 }
 
-static sae_status check_link(const saei_hdf5_link *link, sae_error *err)
+bool saei_hdf5_link_is_ours(const saei_hdf5_link *link)
 {
-    if (link->failed != SAE_OK)
-        return fail_again(link, err);
-    if (link->owner != getpid())
-        return saei_fail(err, SAE_E_IO,
-                         "%s: opened before this process was forked; open it again in the child", link->path);
-    return SAE_OK;
+    return link->owner == getpid();
 }
 
 sae_status saei_hdf5_link_send(saei_hdf5_link *link, const saei_hdf5_request *request, sae_error *err)
 {
-    sae_status status = check_link(link, err);
-    if (status != SAE_OK)
-        return status;
+    assert(saei_hdf5_link_is_ours(link));
+    if (link->failed != SAE_OK)
+        return fail_again(link, err);
     const char *from = (const char *)request;
     for (size_t done = 0; done < sizeof *request;) {
         ssize_t n = send(link->socket, from + done, sizeof *request - done, MSG_NOSIGNAL);
@@ -183,9 +179,9 @@ static bool wait_for_bytes(const saei_hdf5_link *link)
 
 sae_status saei_hdf5_link_receive_bytes(void *out, saei_hdf5_link *link, size_t bytes, sae_error *err)
 {
-    sae_status status = check_link(link, err);
-    if (status != SAE_OK)
-        return status;
+    assert(saei_hdf5_link_is_ours(link));
+    if (link->failed != SAE_OK)
+        return fail_again(link, err);
     char *to = out;
     for (size_t done = 0; done < bytes;) {
         ssize_t n = recv(link->socket, to + done, bytes - done, MSG_DONTWAIT);
@@ -229,12 +225,13 @@ sae_status saei_hdf5_link_receive(saei_hdf5_reply *out, saei_hdf5_link *link, sa
 
 sae_status saei_hdf5_link_widen(saei_hdf5_link *link, size_t bytes, sae_error *err)
 {
-    sae_status status = check_link(link, err);
-    if (status != SAE_OK || bytes <= link->mapped_bytes)
-        return status;
+    if (link->failed != SAE_OK)
+        return fail_again(link, err);
+    if (bytes <= link->mapped_bytes)
+        return SAE_OK;
     bytes = bytes > link->window_bytes ? bytes : link->window_bytes;
     unmap_window(link);
-    status = saei_memory_take(link->context, bytes, err);
+    sae_status status = saei_memory_take(link->context, bytes, err);
     if (status != SAE_OK)
         return status;
     bool wide = bytes == link->window_bytes || ftruncate(link->window, (off_t)bytes) == 0;
@@ -248,14 +245,6 @@ sae_status saei_hdf5_link_widen(saei_hdf5_link *link, size_t bytes, sae_error *e
     link->mapped = mapped;
     link->mapped_bytes = bytes;
     return SAE_OK;
-}
-
-void saei_hdf5_link_narrow(saei_hdf5_link *link)
-{
-    unmap_window(link);
-    /* It cannot be cut, but emptied. */
-    if (link->window_bytes > 0)
-        fallocate(link->window, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)link->window_bytes);
 }
 
 const unsigned char *saei_hdf5_link_window(const saei_hdf5_link *link)

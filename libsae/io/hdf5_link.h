@@ -11,7 +11,10 @@ typedef struct saei_hdf5_link saei_hdf5_link;
    cannot be started. */
 sae_status saei_hdf5_link_start(saei_hdf5_link **out, sae_context *context, const char *path, sae_error *err);
 
-/* Ends the worker, whatever it does. */
+/* False in a child of a fork: its parent speaks with the worker. */
+bool saei_hdf5_link_is_ours(const saei_hdf5_link *link);
+
+/* Ends the worker, whatever it does; one that is not ours is left alone. NULL is fine. */
 void saei_hdf5_link_end(saei_hdf5_link *link);
 
 /* A failure ends the worker, and every later call fails alike: SAE_E_FORMAT when it died of the file,
@@ -27,8 +30,6 @@ sae_status saei_hdf5_link_reject(saei_hdf5_link *link, sae_error *err);
 
 /* Makes the window at least so large; its contents are lost. Counts against the memory limit. */
 sae_status saei_hdf5_link_widen(saei_hdf5_link *link, size_t bytes, sae_error *err);
-/* Gives the memory of the window back. */
-void saei_hdf5_link_narrow(saei_hdf5_link *link);
 const unsigned char *saei_hdf5_link_window(const saei_hdf5_link *link);
 size_t saei_hdf5_link_window_bytes(const saei_hdf5_link *link);
 
