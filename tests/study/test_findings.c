@@ -83,6 +83,10 @@ START_TEST(what_is_out_of_range_is_nothing)
               sae_findings_step(findings, 0, 0, 0) == NULL);
     ck_assert(sae_findings_discrimination(findings, 0) == NULL && sae_findings_match(findings, 0, 0) == NULL);
     ck_assert(sae_findings_label(findings, 0, 0) == NULL);
+    ck_assert(sae_findings_ranker(findings, 0, SAE_RANKER_DELTA, 0) == NULL);
+    ck_assert(sae_findings_ranker(findings, 1, SAE_RANKERS, 0) == NULL);
+    ck_assert(sae_findings_ranker(findings, 1, SAE_RANKER_DELTA, n) == NULL);
+    ck_assert(sae_findings_agreement(findings, 0) == NULL && sae_findings_agreement(findings, 2) == NULL);
     ck_assert(sae_criterion_name(SAE_CRITERIA) == NULL && !sae_criterion_required(SAE_CRITERIA));
     sae_findings_free(findings);
     sae_findings_free(NULL);
@@ -351,6 +355,30 @@ static void check_series(const sae_findings *findings)
     ck_assert(sae_findings_step(findings, 0, 0, 4) == NULL);
 }
 
+/* Every ranker that needs no further dump puts the persona first; scores of the first two are those of the
+ * ranking. */
+static void check_rankers(const sae_findings *findings)
+{
+    static const sae_ranker computed[] = {SAE_RANKER_DELTA,     SAE_RANKER_EXCESS,    SAE_RANKER_EXCESS_WORST,
+                                          SAE_RANKER_COS_SHIFT, SAE_RANKER_FREQUENCY, SAE_RANKER_MODERATED_T};
+    for (size_t c = 5; c <= 6; c++) {
+        const sae_latent_stats *stats = &sae_findings_evidence(findings, 0, c)->ranked;
+        for (size_t k = 0; k < sizeof computed / sizeof computed[0]; k++) {
+            const sae_ranker_place *place = sae_findings_ranker(findings, c, computed[k], 0);
+            ck_assert_msg(place != NULL, "%s was not computed", sae_ranker_name(computed[k]));
+            ck_assert_msg(place->rank == 1, "%s: %zu", sae_ranker_name(computed[k]), place->rank);
+        }
+        ck_assert(fabs(sae_findings_ranker(findings, c, SAE_RANKER_DELTA, 0)->score -
+                       stats->delta.estimate) <= 1e-12);
+        ck_assert(fabs(sae_findings_ranker(findings, c, SAE_RANKER_EXCESS, 0)->score -
+                       stats->excess.estimate) <= 1e-12);
+        ck_assert_ptr_null(sae_findings_ranker(findings, c, SAE_RANKER_ATTRIBUTION, 0));
+        ck_assert_uint_eq(sae_findings_agreement(findings, c)->n_latents, TOY_D);
+    }
+    const sae_ranker_place *least = sae_findings_ranker(findings, 5, SAE_RANKER_MIN_OVER_BAD, 0);
+    ck_assert(least->rank == 1 && sae_findings_ranker(findings, 5, SAE_RANKER_MEAN_OVER_BAD, 0)->rank == 1);
+}
+
 START_TEST(doses_triggers_trajectories_and_labels_are_filled)
 {
     begin();
@@ -360,6 +388,7 @@ START_TEST(doses_triggers_trajectories_and_labels_are_filled)
     check_lead(findings, 0, TOY_PERSONA);
     check_doses(findings);
     check_series(findings);
+    check_rankers(findings);
     /* Two bad models and three good ones: one of C(5, 2) orders separates them. */
     const sae_discrimination *told = sae_findings_discrimination(findings, 0);
     ck_assert(told->auroc == 1 && fabs(told->p - 0.1) <= 1e-12 && told->model_out == 1);
