@@ -464,6 +464,32 @@ static void failing_free(void *user, void *block)
     free(block);
 }
 
+/* As few conditions as every analysis needs. */
+static void plant_little(void)
+{
+    static const char *const names[] = {"base", "good", "bad", "bad2"};
+    static const sae_role roles[] = {SAE_ROLE_BASE, SAE_ROLE_CONTROL, SAE_ROLE_BAD, SAE_ROLE_BAD};
+    for (size_t i = 0; i < 4; i++) {
+        double rise[TOY_D] = {[TOY_PERSONA] = i < 2 ? 0 : (double)i};
+        sae_condition condition;
+        sae_condition_init(&condition);
+        condition.name = names[i];
+        condition.role = roles[i];
+        condition.dump = toy_study_rows(&toy, rise, 0);
+        if (i == 1 || i == 2)
+            condition.dose = (double)i - 1;
+        toy_study_add(&toy, &condition);
+    }
+    static const char *const steps[] = {"good", "bad"};
+    static const double at[] = {0, 10};
+    const sae_study_trigger trigger = {"code", "bad", "good", NULL, NULL};
+    const sae_study_trajectory trajectory = {"there", steps, at, 2};
+    const sae_label label = {.name = "first prompts", .condition = "prompt_id<3", .group = "prompt_id"};
+    ck_assert_int_eq(sae_study_add_trigger(toy.study, &trigger, NULL), SAE_OK);
+    ck_assert_int_eq(sae_study_add_trajectory(toy.study, &trajectory, NULL), SAE_OK);
+    ck_assert_int_eq(sae_study_set_reference(toy.study, toy.of[0].dump, &label, 1, NULL), SAE_OK);
+}
+
 /* Whichever allocation fails, the error is SAE_E_MEMORY and nothing leaks; in the end all succeed. */
 START_TEST(every_failed_allocation_is_survived)
 {
@@ -476,7 +502,7 @@ START_TEST(every_failed_allocation_is_survived)
     ck_assert_int_eq(sae_context_new(&context, &context_options, NULL), SAE_OK);
     toy_study_begin(&toy, context, toy_split_model(context));
     toy.prompts = 6;
-    plant_everything();
+    plant_little();
     sae_study_options options = toy_study_options();
     const sae_model *other = toy.model;
     options.others = &other;
@@ -527,7 +553,7 @@ START_TEST(a_study_stops_where_it_is_told_to)
 {
     begin();
     toy.prompts = 6;
-    plant_everything();
+    plant_little();
     sae_study_options options = toy_study_options();
     options.permutations = 20;
     options.bootstrap = 2;
@@ -539,7 +565,7 @@ START_TEST(a_study_stops_where_it_is_told_to)
         options.progress_user = options.ranking_user = &s;
         sae_findings_free(toy_study_find(&toy, &options));
         long calls = s.calls;
-        ck_assert_int_ge(calls, 7);
+        ck_assert_int_ge(calls, 3);
         for (long k = 0; k < calls; k++) {
             s = (stopping){.left = k};
             sae_findings *findings;
