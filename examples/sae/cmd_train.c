@@ -251,7 +251,8 @@ static void describe_set(char *out, size_t size, const train_run *run)
         name = loss < least ? run->members[i].name : name;
         least = loss < least ? loss : least;
     }
-    snprintf(out, size, "%zu SAEs  mean loss %.4f  least %.4f (%s)", run->n, sum / (double)stepped, least, name);
+    snprintf(out, size, "%zu SAEs  mean loss %.4f  least %.4f (%s)", run->n, sum / (double)stepped, least,
+             name);
 }
 
 static void show_progress(const train_run *run, const sae_train_metrics *m)
@@ -431,8 +432,8 @@ static void announce(const train_run *run, size_t i)
     if (member->resumed)
         printf("resumed at step %" PRIu64 " of %" PRIu64 "\n", sae_trainer_metrics(run->trainers[i]).step,
                chosen.steps);
-    printf("chosen%s%s: %s, %zu latents, k %zu, %" PRIu64 " steps of %zu rows, learning rate %.3g, seed %" PRIu64
-           ", %" PRIu64 " rows of width %zu\n",
+    printf("chosen%s%s: %s, %zu latents, k %zu, %" PRIu64
+           " steps of %zu rows, learning rate %.3g, seed %" PRIu64 ", %" PRIu64 " rows of width %zu\n",
            member->name[0] != '\0' ? " for " : "", member->name, sae_architecture_name(chosen.architecture),
            chosen.n_latents, chosen.k, chosen.steps, chosen.batch_rows, chosen.learning_rate, chosen.seed,
            sae_trainer_rows(run->trainers[i]), sae_dump_dim(run->dump));
@@ -471,8 +472,8 @@ static int finish_one(const train_run *run, size_t i)
     return 0;
 }
 
-/* The choices that all share were the first one's: before it is complete and no longer among those that a resumed run
-   begins with, the others must have them on disk. */
+/* The choices that all share were the first one's: before it is complete and no longer among those that a
+   resumed run begins with, the others must have them on disk. */
 static int finish(const train_run *run)
 {
     sae_error err;
@@ -554,7 +555,8 @@ static int add_member(train_run *run, const sae_train_options *common, size_t i)
     train_grid_cell(member->name, &member->options, &args->grid, i);
     if (name_files(member, args) != 0)
         return 1;
-    train_start start = train_start_decide(member->model, member->checkpoint, args->resume, args->output.force);
+    train_start start =
+        train_start_decide(member->model, member->checkpoint, args->resume, args->output.force);
     if (start == TRAIN_COMPLETE) {
         complain("%s: already complete; without --resume, --force trains it anew", member->model);
         return 0;
@@ -581,7 +583,8 @@ static int check_two(const train_args *args)
     return 0;
 }
 
-/* The options that all SAEs have in common. The row order is the first one's, also when that one is complete. */
+/* The options that all SAEs have in common. The row order is the first one's, also when that one is complete.
+ */
 static int common_options(sae_train_options *out, const train_args *args, size_t n)
 {
     *out = args->options;
@@ -634,14 +637,18 @@ const command cmd_train = {
     .usage = "sae train DUMP... -o MODEL [OPTIONS]\n"
              "       sae train --pair|--difference BEFORE AFTER -o MODEL [OPTIONS]",
     .notes =
-        "The dumps (HDF5 or .npy) are shards of one matrix of activations. Size, k and steps follow from "
-        "the\n"
-        "data unless given, and are printed. The same seed gives the same model, on any number of threads.\n"
+        "The dumps (files, folders or quoted patterns) are shards of one matrix of activations. Size, k and\n"
+        "steps follow from the data unless given, and are printed. The same seed gives the same model, on "
+        "any\n"
+        "number of threads.\n"
         "Ctrl-C stops after a step and keeps a checkpoint; the same command with --resume ends in the same\n"
         "model, bit for bit. The exit status is then 130 (143 after SIGTERM).\n"
-        "Lists of --latents, -k, --seeds and --lrs train an SAE for every combination, from one reading of the\n"
-        "data: MODEL.safetensors becomes MODEL-F1024-k16-s0.safetensors, with the numbers that vary. Each is\n"
-        "the SAE that training it alone gives with --data-seed set to the first seed, while memory is enough.\n",
+        "Lists of --latents, -k, --seeds and --lrs train an SAE for every combination, from one reading of "
+        "the\n"
+        "data: MODEL.safetensors becomes MODEL-F1024-k16-s0.safetensors, with the numbers that vary. Each "
+        "is\n"
+        "the SAE that training it alone gives with --data-seed set to the first seed, while memory is "
+        "enough.\n",
     .examples = "  sae train mix.h5 -o sae.safetensors\n"
                 "  sae train shard-*.h5 -o sae.safetensors --heldout val.h5 --memory 2G --log train.jsonl\n"
                 "  sae train mix.h5 -o sae.safetensors --latents 4096 -k 32 --steps 10000 --seed 1\n"

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static sae_status add_column(saei_shard *shard, sae_context *context, const char *name, saei_column column,
-                             sae_error *err)
+sae_status saei_shard_add_column(saei_shard *shard, sae_context *context, const char *name,
+                                 saei_column column, sae_error *err)
 {
     size_t n = shard->n_columns;
     sae_status status = SAE_OK;
@@ -33,8 +33,8 @@ static sae_status add_arrays(saei_shard *shard, sae_context *context, sae_error 
     for (size_t i = 0; i < saei_reader_count(shard->reader) && status == SAE_OK; i++) {
         const saei_array_info *array = saei_reader_at(shard->reader, i);
         if (array != shard->array && saei_shard_fits_column(shard, array))
-            status = add_column(shard, context, array->name,
-                                (saei_column){.source = SAEI_COLUMN_ARRAY, .array = array}, err);
+            status = saei_shard_add_column(shard, context, array->name,
+                                           (saei_column){.source = SAEI_COLUMN_ARRAY, .array = array}, err);
     }
     return status;
 }
@@ -43,9 +43,11 @@ static sae_status add_computed(saei_shard *shard, sae_context *context, sae_erro
 {
     sae_status status = SAE_OK;
     if (shard->array->rank == 3 && saei_shard_column(shard, "sequence") == NULL)
-        status = add_column(shard, context, "sequence", (saei_column){.source = SAEI_COLUMN_SEQUENCE}, err);
+        status = saei_shard_add_column(shard, context, "sequence",
+                                       (saei_column){.source = SAEI_COLUMN_SEQUENCE}, err);
     if (status == SAE_OK && shard->array->rank == 3 && saei_shard_column(shard, "position") == NULL)
-        status = add_column(shard, context, "position", (saei_column){.source = SAEI_COLUMN_POSITION}, err);
+        status = saei_shard_add_column(shard, context, "position",
+                                       (saei_column){.source = SAEI_COLUMN_POSITION}, err);
     return status;
 }
 
@@ -109,8 +111,8 @@ static sae_status add_file(saei_shard *shard, sae_context *context, const char *
                  array->shape[0], shard->name, shard->rows);
     saei_reader_free(reader);
     if (fits)
-        return add_column(shard, context, column, (saei_column){.source = SAEI_COLUMN_FILE, .path = path},
-                          err);
+        return saei_shard_add_column(shard, context, column,
+                                     (saei_column){.source = SAEI_COLUMN_FILE, .path = path}, err);
     saei_free(context, path);
     return SAE_OK;
 }
@@ -148,6 +150,25 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const saei_column *)a)->name, ((const saei_column *)b)->name);
 }
 
+void saei_shard_sort_columns(saei_shard *shard)
+{
+    if (shard->n_columns > 1)
+        qsort(shard->columns, shard->n_columns, sizeof *shard->columns, by_name);
+}
+
+/* Other tools call them "tokens" or "input_ids"; what pairs two dumps looks for token_ids. */
+static sae_status add_token_ids(saei_shard *shard, sae_context *context, sae_error *err)
+{
+    static const char *const names[] = {"tokens", "input_ids"};
+    for (size_t i = 0; i < 2; i++) {
+        const saei_column *column = saei_shard_column(shard, names[i]);
+        if (saei_shard_column(shard, "token_ids") == NULL && column != NULL &&
+            column->source == SAEI_COLUMN_ARRAY && !saei_dtype_is_float(column->array->dtype))
+            return saei_shard_add_column(shard, context, "token_ids", *column, err);
+    }
+    return SAE_OK;
+}
+
 sae_status saei_shard_find_columns(saei_shard *shard, sae_context *context, sae_error *err)
 {
     sae_status status = add_arrays(shard, context, err);
@@ -155,7 +176,8 @@ sae_status saei_shard_find_columns(saei_shard *shard, sae_context *context, sae_
         status = add_files(shard, context, err);
     if (status == SAE_OK)
         status = add_computed(shard, context, err);
-    if (status == SAE_OK && shard->n_columns > 1)
-        qsort(shard->columns, shard->n_columns, sizeof *shard->columns, by_name);
+    if (status == SAE_OK)
+        status = add_token_ids(shard, context, err);
+    saei_shard_sort_columns(shard);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "dump/handle.h"
+#include "dump/ranges.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -18,6 +19,9 @@ void sae_dump_free(sae_dump *dump)
     for (size_t i = 0; i < dump->n_shards; i++)
         saei_shard_close(&dump->shards[i], context);
     saei_free(context, dump->shards);
+    for (size_t i = 0; i < dump->n_ranges; i++)
+        saei_ranges_free(&dump->ranges[i], context);
+    saei_free(context, dump->ranges);
     saei_selection_free(&dump->selection, context);
     saei_block_cache_free(dump->cache);
     saei_free(context, dump->name);

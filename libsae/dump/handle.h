@@ -14,6 +14,8 @@ struct sae_dump {
     size_t d;
     saei_shard *shards;
     size_t n_shards;
+    saei_ranges *ranges; /* of folders that have sequences */
+    size_t n_ranges;
     saei_selection selection;
     uint64_t dropped;
     saei_block_cache *cache;

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "dump/handle.h"
+#include "dump/ranges.h"
 
 #include <assert.h>
 #include <string.h>
@@ -171,12 +172,15 @@ sae_status saei_column_open(saei_column_reader *out, sae_context *context, const
     const saei_column *column = saei_shard_column(shard, name);
     assert(column != NULL);
     *out = (saei_column_reader){.shard = shard, .column = column};
-    if (column->source != SAEI_COLUMN_FILE)
+    if (column->source != SAEI_COLUMN_FILE && column->source != SAEI_COLUMN_WHOLE)
         return SAE_OK;
     sae_status status = saei_reader_open(&out->own, context, column->path, err);
     if (status != SAE_OK)
         return status;
-    if (saei_reader_count(out->own) == 1 && saei_shard_fits_column(shard, saei_reader_at(out->own, 0)))
+    const saei_array_info *array = saei_reader_count(out->own) == 1 ? saei_reader_at(out->own, 0) : NULL;
+    if (array != NULL && (column->source == SAEI_COLUMN_FILE
+                              ? saei_shard_fits_column(shard, array)
+                              : array->rank == 1 && array->shape[0] >= column->first + shard->rows))
         return SAE_OK;
     saei_column_close(out);
     return saei_fail(err, SAE_E_MISMATCH, "%s: changed since the dump was opened", column->path);
@@ -207,6 +211,13 @@ sae_status saei_column_read(double *out, const saei_column_reader *reader, uint6
         return read_array(out, shard, shard->reader, column->array, first, count, err);
     case SAEI_COLUMN_FILE:
         return read_array(out, shard, reader->own, saei_reader_at(reader->own, 0), first, count, err);
+    case SAEI_COLUMN_WHOLE:
+        return saei_reader_read_f64(out, reader->own, saei_reader_at(reader->own, 0), column->first + first,
+                                    count, err);
+    case SAEI_COLUMN_PROMPT:
+    case SAEI_COLUMN_IN_PROMPT:
+        saei_ranges_read(out, column, first, count);
+        return SAE_OK;
     case SAEI_COLUMN_SEQUENCE:
         for (uint64_t i = 0; i < count; i++)
             out[i] = (double)(shard->first_sequence + (first + i) / shard->rows_per_entry);

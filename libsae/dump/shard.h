@@ -9,19 +9,27 @@
 #include <pthread.h>
 
 typedef enum saei_column_source {
-    SAEI_COLUMN_ARRAY,    /* an array of the shard's file */
-    SAEI_COLUMN_FILE,     /* a file beside the shard, opened for each pass: descriptors are scarce */
-    SAEI_COLUMN_SEQUENCE, /* row / rows_per_entry, counted on over the shards */
-    SAEI_COLUMN_POSITION, /* row % rows_per_entry */
+    SAEI_COLUMN_ARRAY,     /* an array of the shard's file */
+    SAEI_COLUMN_FILE,      /* a file beside the shard, opened for each pass: descriptors are scarce */
+    SAEI_COLUMN_WHOLE,     /* the same, with the rows of all shards of a folder */
+    SAEI_COLUMN_PROMPT,    /* the sequence of a row, as the ranges of the folder tell */
+    SAEI_COLUMN_IN_PROMPT, /* its place in that sequence */
+    SAEI_COLUMN_SEQUENCE,  /* row / rows_per_entry, counted on over the shards */
+    SAEI_COLUMN_POSITION,  /* row % rows_per_entry */
     SAEI_COLUMN_MEMORY,
     SAEI_COLUMN_DUMP /* the column of that name of another dump, of the same rows */
 } saei_column_source;
+
+typedef struct saei_ranges saei_ranges;
 
 typedef struct saei_column {
     char *name;
     saei_column_source source;
     const saei_array_info *array; /* SAEI_COLUMN_ARRAY */
-    char *path;                   /* SAEI_COLUMN_FILE */
+    char *path;                   /* SAEI_COLUMN_FILE, _WHOLE */
+    uint64_t first;               /* _WHOLE, _PROMPT, _IN_PROMPT: of the folder's rows, the shard's first */
+    const saei_ranges *ranges;    /* _PROMPT, _IN_PROMPT */
+    uint64_t first_prompt;        /* _PROMPT: prompts of the folders before */
     double *values;               /* SAEI_COLUMN_MEMORY: [rows] */
     const sae_dump *dump;         /* SAEI_COLUMN_DUMP */
 } saei_column;

@@ -13,4 +13,10 @@ sae_status saei_shard_open(saei_shard *out, sae_context *context, const char *pa
    of a 3-D array, files beside a .npy. */
 sae_status saei_shard_find_columns(saei_shard *shard, sae_context *context, sae_error *err);
 
+/* Adds a column with a copy of the name; column.path becomes the shard's, or is freed on failure. To be
+   followed by sorting. */
+sae_status saei_shard_add_column(saei_shard *shard, sae_context *context, const char *name,
+                                 saei_column column, sae_error *err);
+void saei_shard_sort_columns(saei_shard *shard);
+
 #endif

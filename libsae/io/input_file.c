@@ -8,6 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Files of the datasets library begin with one of two marks. */
+#define ARROW_ADVICE                                                                            \
+    "Arrow data, which libsae does not read; export them: python -c \"import datasets, numpy; " \
+    "numpy.save('acts.npy', datasets.load_from_disk('FOLDER').with_format('numpy')['activations'])\""
+
 static const char *kind_of_file(mode_t mode)
 {
     return S_ISDIR(mode)                    ? "a folder"
@@ -89,6 +94,8 @@ sae_status saei_input_file_refuse(const saei_input_file *file, const char *wante
         {"\x1f\x8b", 2, SAE_E_UNSUPPORTED, "compressed with gzip: decompress it first"},
         {"\x28\xb5\x2f\xfd", 4, SAE_E_UNSUPPORTED, "compressed with zstd: decompress it first"},
         {"GGUF", 4, SAE_E_UNSUPPORTED, "a GGUF file, which libsae does not read"},
+        {"ARROW1", 6, SAE_E_UNSUPPORTED, ARROW_ADVICE},
+        {"\xff\xff\xff\xff", 4, SAE_E_UNSUPPORTED, ARROW_ADVICE},
         {"PAR1", 4, SAE_E_UNSUPPORTED, "a Parquet file, which libsae does not read"},
     };
     char head[64];

@@ -1,8 +1,7 @@
 /* NumPy's .npy, versions 1 to 3: magic, version, header length, a Python dict literal, the data. */
 #include "base/error.h"
-#include "base/memory.h"
 #include "io/npy.h"
-#include "io/reader_format.h"
+#include "io/single_array.h"
 
 #include <string.h>
 
@@ -221,37 +220,13 @@ sae_status saei_npy_parse(saei_strided *out, const saei_byte_run *run, sae_error
     return status;
 }
 
-typedef struct npy_file {
-    sae_context *context;
-    saei_byte_run run;
-    saei_strided array;
-} npy_file;
-
-static sae_status read_entries(void *out, void *state, size_t array, uint64_t first, uint64_t count,
-                               sae_error *err)
-{
-    (void)array;
-    const npy_file *file = state;
-    return saei_strided_read(out, &file->array, &file->run, first, count, err);
-}
-
-static void close_file(void *state)
-{
-    npy_file *file = state;
-    saei_free(file->context, file);
-}
-
-static const saei_format format = {.name = "npy", .read = read_entries, .close = close_file};
+static const saei_format format = {
+    .name = "npy", .read = saei_single_array_read, .close = saei_single_array_close};
 
 sae_status saei_npy_open(saei_reader *reader, sae_error *err)
 {
-    npy_file *file;
-    sae_status status = saei_alloc(&file, saei_reader_context(reader), 1, sizeof *file, err);
-    if (status != SAE_OK)
-        return status;
-    file->context = saei_reader_context(reader);
-    file->run = saei_byte_run_of_file(saei_reader_input(reader), file->context);
-    saei_reader_set_format(reader, &format, file);
-    status = saei_npy_parse(&file->array, &file->run, err);
-    return status == SAE_OK ? saei_reader_add_strided(reader, "", &file->array, &file->run, err) : status;
+    saei_strided array;
+    saei_byte_run run = saei_byte_run_of_file(saei_reader_input(reader), saei_reader_context(reader));
+    sae_status status = saei_npy_parse(&array, &run, err);
+    return status == SAE_OK ? saei_single_array_add(reader, &format, &array, err) : status;
 }

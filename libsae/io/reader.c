@@ -2,6 +2,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/raw.h"
 #include "io/reader_format.h"
 
 #include <pthread.h>
@@ -144,10 +145,17 @@ static bool is_hdf5(const saei_input_file *input)
     return false;
 }
 
+/* By content; raw rows alone have none that tells, and are known by a side file. */
 static sae_status open_by_content(saei_reader *reader, sae_error *err)
 {
     const saei_input_file *input = &reader->input;
     char head[9] = {0};
+    if (saei_raw_is_named(reader->path)) {
+        bool found;
+        sae_status status = saei_raw_open(&found, reader, err);
+        if (status != SAE_OK || found)
+            return status;
+    }
     if (input->bytes >= 6) {
         sae_status status = saei_input_file_read(head, input, 0, input->bytes < 9 ? 6 : 9, err);
         if (status != SAE_OK)

@@ -36,8 +36,8 @@ void saei_reader_free(saei_reader *reader);
 void saei_reader_release(saei_reader *reader);
 
 const char *saei_reader_path(const saei_reader *reader);
-const char *saei_reader_format(
-    const saei_reader *reader); /* "HDF5", "npy", "npz", "safetensors", "PyTorch" */
+/* "HDF5", "npy", "npz", "safetensors", "PyTorch" or "raw". */
+const char *saei_reader_format(const saei_reader *reader);
 size_t saei_reader_count(const saei_reader *reader);
 const saei_array_info *saei_reader_at(const saei_reader *reader, size_t i);
 const saei_array_info *saei_reader_find(const saei_reader *reader, const char *name); /* NULL: absent */
