@@ -1,5 +1,6 @@
-/* sae convert: a model of another tool becomes one of libsae, and the way back. */
+/* sae convert: a model of another tool becomes one of libsae, and the way back; dumps change their format. */
 #include "command.h"
+#include "model_choices.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static const char *const answers[] = {"stated", "no", "yes", NULL};
 /* clang-format off */
 static const option output_group[] = {
     {.name = "output", .letter = 'o', .type = OPTION_TEXT, FIELD(convert_args, output), .value = "PATH",
-     .default_text = "none, only tell", .help = "file to write (libsae, npz), or folder"},
+     .default_text = "none, only tell", .help = "file to write (libsae, npz; a dump), or folder"},
     {.name = "to", .type = OPTION_CHOICE, FIELD(convert_args, to), .choices = targets,
      .value = "libsae|saelens|dictionary_learning|sparsify|npz", .help = "layout of the output"},
     {.name = "force", .letter = 'f', .type = OPTION_FLAG, FIELD(convert_args, force),
@@ -52,7 +53,7 @@ static const option answer_group[] = {
 static const option_group groups[] = {
     {"Output", output_group, 0},
     {"What the files leave open", answer_group, 0},
-    {"Rows of --check", dump_options, offsetof(convert_args, dump)},
+    {"Rows of dumps", dump_options, offsetof(convert_args, dump)},
     {"General", base_options, offsetof(convert_args, base)},
     {0},
 };
@@ -61,21 +62,6 @@ static void init(void *arguments)
 {
     convert_args *args = arguments;
     sae_import_options_init(&args->options);
-}
-
-static void print_choices(const sae_import *import, const char *path)
-{
-    sae_params shape = sae_import_shape(import);
-    print_clean(stdout, path, 0);
-    printf(": %s, %zu latents, width %zu", sae_activation_name(shape.activation), shape.n_latents, shape.d);
-    if (shape.activation == SAE_TOPK)
-        printf(", k %zu", shape.k);
-    putchar('\n');
-    for (size_t i = 0; i < sae_import_choices(import); i++) {
-        printf("  %-20s  ", sae_import_choice_key(import, i));
-        print_clean(stdout, sae_import_choice_value(import, i), 0);
-        putchar('\n');
-    }
 }
 
 static sae_status check(session *s, const sae_model *model, const convert_args *args, sae_error *err)
@@ -89,7 +75,7 @@ static sae_status check(session *s, const sae_model *model, const convert_args *
         status = sae_model_evaluate_all(&e, NULL, model, dump, progress_callback, &s->progress, err);
     progress_clear(&s->progress);
     if (status == SAE_OK)
-        printf("check: %" PRIu64 " rows, FVU %.4g, L0 %.4g, dead %.1f %%, cosine %.4f\n", e.fidelity.rows,
+        printf("check: %" PRIu64 " rows, FVU %.4f, L0 %.1f, dead %.1f %%, cosine %.4f\n", e.fidelity.rows,
                e.fidelity.fvu, e.fidelity.l0, 100 * e.fidelity.dead, e.fidelity.cosine);
     sae_dump_free(dump);
     return status;
@@ -133,9 +119,42 @@ static bool target_allowed(const convert_args *args)
     return output_allowed(args->output, args->force, args->base.operands, args->base.n_operands);
 }
 
+/* No model is written under the suffixes of dumps. */
+static bool is_dump(const char *path)
+{
+    static const char *const suffixes[] = {".npy", ".h5", ".hdf5"};
+    size_t n = path != NULL ? strlen(path) : 0;
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        size_t length = strlen(suffixes[i]);
+        if (n > length && strcmp(path + n - length, suffixes[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int convert_dump(session *s, const convert_args *args)
+{
+    sae_dump *dump = NULL;
+    sae_error err;
+    if (!output_allowed(args->output, args->force, args->base.operands, args->base.n_operands))
+        return 1;
+    sae_status status = open_dump(&dump, s, args->base.operands, args->base.n_operands, &args->dump, &err);
+    if (status == SAE_OK)
+        status = sae_dump_save(dump, args->output, args->force, progress_callback, &s->progress, &err);
+    progress_clear(&s->progress);
+    int exit_status = status == SAE_OK ? 0 : failed(status, &err);
+    sae_dump_free(dump);
+    return exit_status;
+}
+
 static int run_convert(session *s, const void *arguments)
 {
     const convert_args *args = arguments;
+    if (is_dump(args->output))
+        return convert_dump(s, args);
+    if (args->base.n_operands > 1)
+        return usage_error("convert", "one model is converted at a time; '%s' is more",
+                           args->base.operands[1]);
     const char *path = args->base.operands[0];
     sae_import_options options = args->options;
     options.activation = args->activation > 0 ? activations[args->activation] : NULL;
@@ -155,22 +174,25 @@ static int run_convert(session *s, const void *arguments)
 
 const command cmd_convert = {
     .name = "convert",
-    .purpose = "turn a model of another tool into one of libsae, or back",
-    .usage = "sae convert MODEL [-o PATH] [--to LAYOUT] [OPTIONS]",
+    .purpose = "turn models of other tools into libsae's, or back; dumps too",
+    .usage = "sae convert MODEL [-o PATH] [--to LAYOUT] [OPTIONS]\n"
+             "       sae convert DUMP... -o OUT.h5|OUT.npy [OPTIONS]",
     .notes =
         "MODEL is a weight file or the folder of a model: libsae, SAELens, sparsify, dictionary_learning,\n"
         "OpenAI's sparse_autoencoder, Gemma Scope, Llama Scope and OpenMOSS, BatchTopK, crosscoders of two\n"
         "models. Every choice is printed and kept in the metadata: orientation, activation rule, threshold,\n"
-        "scale, b_dec at the input. What the files leave open is asked for and never guessed. --check "
-        "proves\n"
-        "the choices: with a wrong one the FVU is near 1 or above.\n",
+        "scale, b_dec at the input. What the files leave open is asked for and never guessed. --check shows\n"
+        "a wrong answer in the FVU and in the L0.\n"
+        "An output that ends in .h5, .hdf5 or .npy is a dump: its rows keep their type and every bit, and\n"
+        "columns go along into HDF5.\n",
     .examples = "  sae convert gemma/layer_12/params.npz -o l12.safetensors --check acts.npy\n"
                 "  sae convert trainer_0 --activation jumprelu -o sae.safetensors\n"
-                "  sae convert model.safetensors -o for_saelens --to saelens\n",
+                "  sae convert model.safetensors -o for_saelens --to saelens\n"
+                "  sae convert shard0.npy shard1.npy -o dump.h5\n",
     .groups = groups,
     .min_operands = 1,
-    .max_operands = 1,
-    .operands_wanted = "one model is",
+    .max_operands = SIZE_MAX,
+    .operands_wanted = "a model or a dump is",
     .args_size = sizeof(convert_args),
     .init = init,
     .run = run_convert,

@@ -1,10 +1,12 @@
 /* sae info: what a file holds. */
 #include "command.h"
 #include "json_line.h"
+#include "model_choices.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { ATTRIBUTE_BYTES = 160 };
 
@@ -110,6 +112,41 @@ static void print_for_scripts(const sae_file *file, const char *path)
                                 attributes_json(file)));
 }
 
+/* A folder is shown as the model that it holds. */
+static int show_folder(session *s, const info_args *args, const char *path)
+{
+    sae_import *import;
+    sae_error err;
+    if (args->verify) {
+        complain("%s: is a folder; name the files that --verify is to read", path);
+        return 1;
+    }
+    sae_status status = sae_import_open(&import, s->context, path, NULL, &err);
+    if (status != SAE_OK)
+        return failed(status, &err);
+    if (args->json)
+        json_line(stdout, json_choices(import, path));
+    else
+        print_choices(import, path);
+    sae_import_free(import);
+    return 0;
+}
+
+/* What libsae would make of the weights of another tool, or why it would not. */
+static void show_as_model(session *s, const char *path)
+{
+    sae_import *import;
+    sae_error err;
+    sae_status status = sae_import_open(&import, s->context, path, NULL, &err);
+    if (status == SAE_OK && sae_import_choices(import) > 0)
+        print_choices(import, path);
+    else if (status == SAE_E_UNSUPPORTED) {
+        print_clean(stdout, err.text, 0);
+        putchar('\n');
+    }
+    sae_import_free(import);
+}
+
 static void print_checksums(const sae_file *file, const char *path, const uint32_t *checksums)
 {
     for (size_t i = 0; i < sae_file_tensors(file); i++) {
@@ -137,7 +174,7 @@ static sae_status verify(uint32_t **checksums, sae_file *file, sae_error *err)
     return status == SAE_OK ? sae_file_check_rest(file, err) : status;
 }
 
-static int show(session *s, const info_args *args, const char *path)
+static int show_file(session *s, const info_args *args, const char *path)
 {
     sae_file *file;
     sae_error err;
@@ -153,6 +190,8 @@ static int show(session *s, const info_args *args, const char *path)
         print_for_people(file, path, checksums);
     free(checksums);
     sae_file_free(file);
+    if (status == SAE_OK && !args->json)
+        show_as_model(s, path);
     return status == SAE_OK ? 0 : failed(status, &err);
 }
 
@@ -161,15 +200,18 @@ static int run_info(session *s, const void *arguments)
     const info_args *args = arguments;
     int exit_status = 0;
     for (size_t i = 0; i < args->base.n_operands; i++) {
-        int result = show(s, args, args->base.operands[i]);
-        exit_status = result != 0 ? result : exit_status;
+        const char *path = args->base.operands[i];
+        struct stat info;
+        bool folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+        int shown = folder ? show_folder(s, args, path) : show_file(s, args, path);
+        exit_status = shown != 0 ? shown : exit_status;
     }
     return exit_status;
 }
 
 const command cmd_info = {
     .name = "info",
-    .purpose = "tell what a dump, model, codes or checkpoint file holds",
+    .purpose = "tell what a dump, model, codes or checkpoint holds",
     .usage = "sae info FILE... [--json] [--verify]",
     .notes =
         "Files are told by their content, not by their name. A file that cannot be read does not keep the\n"
@@ -177,7 +219,11 @@ const command cmd_info = {
         "checksum\n"
         "the file has, and prints the CRC-32 of the values of each array as little-endian float32 (each NaN "
         "as\n"
-        "0x7fc00000): equal for equal values, whatever the format.\n",
+        "0x7fc00000): equal for equal values, whatever the format. The weights of another tool, or the "
+        "folder of\n"
+        "a model, are followed by what libsae makes of them: orientation, activation rule, threshold, "
+        "scale,\n"
+        "b_dec at the input.\n",
     .examples = "  sae info mix.h5\n"
                 "  sae info sae.safetensors --json\n"
                 "  sae info dump.npz --verify\n",

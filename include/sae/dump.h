@@ -128,6 +128,13 @@ SAE_API void sae_shuffle_options_init(sae_shuffle_options *options);
 SAE_API sae_status sae_dump_shuffle(const sae_dump *dump, const char *path,
                                     const sae_shuffle_options *options, sae_error *err);
 
+/* Writes the selected rows in their order to a new file, in the type in which they are stored: float16, bfloat16,
+   float32 and float64 keep every bit; other types, and shards of several, become float32. path, columns and
+   errors as for sae_dump_shuffle; text attributes of the first file go along into HDF5. One pass, memory for a
+   few megabytes of rows. */
+SAE_API sae_status sae_dump_save(const sae_dump *dump, const char *path, bool overwrite, sae_progress_fn progress,
+                                 void *user, sae_error *err);
+
 /* A condensed description of any file libsae reads or writes. */
 typedef struct sae_file sae_file;
 

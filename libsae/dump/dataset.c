@@ -61,7 +61,8 @@ const char *saei_reader_role(const saei_reader *reader)
 {
     if (attribute_is(reader, "format", "libsae-checkpoint"))
         return "checkpoint";
-    if (attribute_is(reader, "format", "libsae-model") || (has(reader, "W_enc") && has(reader, "W_dec")))
+    if (attribute_is(reader, "format", "libsae-model") || (has(reader, "W_enc") && has(reader, "W_dec")) ||
+        (has(reader, "encoder.weight") && (has(reader, "decoder.weight") || has(reader, "W_dec"))))
         return "model";
     if (attribute_is(reader, "format", "libsae-codes") ||
         (has(reader, "row_ptr") && has(reader, "latent") && has(reader, "value")))

@@ -127,7 +127,7 @@ static sae_status begin(rewrite *r, const char *path, sae_error *err)
     r->dtype = saei_stored_rows_dtype(r->dump);
     r->row_bytes = saei_mul(r->dump->d, saei_dtype_size(r->dtype));
     sae_status status = saei_dump_output_open(&r->output, r->dump, path, r->dtype, r->how->overwrite, err);
-    if (status == SAE_OK)
+    if (status == SAE_OK && r->how->change != NULL)
         status = choose(r, err);
     if (status != SAE_OK)
         return status;
@@ -150,7 +150,7 @@ static void keep_selected(piece *p, const rewrite *r, uint64_t start, uint64_t e
             memcpy(p->rows + to * r->row_bytes, p->rows + from * r->row_bytes, r->row_bytes);
         for (size_t c = 0; c < r->n_columns; c++)
             p->values[c * p->most + to] = p->values[c * p->most + from];
-        if (is_in(&r->chosen, row))
+        if (r->how->change != NULL && is_in(&r->chosen, row))
             p->place[p->n_changed++] = to;
     }
 }
@@ -263,4 +263,12 @@ sae_status saei_dump_rewrite(uint64_t *changed, const sae_dump *dump, const char
     saei_free(dump->context, r.counts);
     *changed = status == SAE_OK ? r.changed : 0;
     return status;
+}
+
+sae_status sae_dump_save(const sae_dump *dump, const char *path, bool overwrite, sae_progress_fn progress,
+                         void *user, sae_error *err)
+{
+    uint64_t changed;
+    const saei_rewrite how = {.overwrite = overwrite, .progress = progress, .progress_user = user};
+    return saei_dump_rewrite(&changed, dump, path, &how, err);
 }

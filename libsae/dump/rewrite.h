@@ -12,8 +12,8 @@ typedef struct saei_attribute {
 } saei_attribute;
 
 typedef struct saei_rewrite {
-    const char *where; /* the rows to be changed, NULL: all; grammar of sae_dump_options */
-    saei_change_fn change;
+    const char *where;     /* the rows to be changed, NULL: all; grammar of sae_dump_options */
+    saei_change_fn change; /* NULL: no row is changed, and `where` is not looked at */
     void *user;
     const saei_attribute
         *attributes; /* [n_attributes] added to those of the first file, which they replace */

@@ -115,7 +115,8 @@ static sae_status read_shape(saei_strided *array, uint64_t *bytes, const char *s
     return SAE_OK;
 }
 
-static const saei_format format = {"raw", saei_single_array_read, NULL, saei_single_array_close, NULL};
+static const saei_format format = {
+    .name = "raw", .read = saei_single_array_read, .close = saei_single_array_close};
 
 static sae_status open_with(saei_reader *reader, const char *side, const json_t *object, sae_error *err)
 {

@@ -75,11 +75,19 @@ static sae_status find_in_folder(sae_import *import, const char *folder, sae_err
                      folder);
 }
 
-/* The configuration beside a weight file, or in the folder above, where those of checkpoints are. */
+static bool ends_with(const char *path, const char *name)
+{
+    size_t n = strlen(path), length = strlen(name);
+    return n >= length && strcmp(path + n - length, name) == 0 &&
+           (n == length || path[n - length - 1] == '/');
+}
+
+/* The configuration beside a weight file, or, for one in a folder of checkpoints, in the folder above. */
 static sae_status find_config(sae_import *import, sae_error *err)
 {
     static const char *const places[] = {"cfg.json", "config.json", "hyperparams.json", "../config.json",
                                          "../hyperparams.json"};
+    enum { BESIDE = 3, PLACES = sizeof places / sizeof places[0] };
     char *folder;
     sae_status status = saei_strdup(&folder, import->context, import->path, err);
     if (status != SAE_OK)
@@ -87,12 +95,10 @@ static sae_status find_config(sae_import *import, sae_error *err)
     char *slash = strrchr(folder, '/');
     if (slash != NULL)
         *slash = '\0';
-    for (size_t i = 0; i < sizeof places / sizeof places[0] && status == SAE_OK; i++) {
+    size_t n = slash != NULL && ends_with(folder, "checkpoints") ? PLACES : BESIDE;
+    for (size_t i = 0; i < n && status == SAE_OK && import->config_path == NULL; i++)
         status =
             join_present(&import->config_path, import->context, slash != NULL ? folder : ".", places[i], err);
-        if (import->config_path != NULL)
-            break;
-    }
     saei_free(import->context, folder);
     return status;
 }

@@ -25,7 +25,7 @@ from sae_lens.saes import standard_sae, topk_sae  # noqa: E402
 from sparsify import SparseCoder  # noqa: E402
 from sparsify.config import SparseCoderConfig  # noqa: E402
 
-F, K = 384, 12
+from tool_sizes import F, K  # noqa: E402
 
 
 def parameters(rows, seed=0):
