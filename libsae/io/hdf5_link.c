@@ -2,6 +2,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/sanitizer.h"
 #include "io/hdf5_worker_path.h"
 
 #include <assert.h>
@@ -328,11 +329,9 @@ static int set_files(posix_spawn_file_actions_t *files, const saei_hdf5_link *li
     int failure = posix_spawn_file_actions_adddup2(files, theirs, SAEI_HDF5_WORKER_SOCKET);
     if (failure == 0)
         failure = posix_spawn_file_actions_adddup2(files, link->window, SAEI_HDF5_WORKER_WINDOW);
-#ifndef __SANITIZE_ADDRESS__
-    /* What libc says of a broken heap is no business of the user's. */
-    if (failure == 0)
+    /* What libc says of a broken heap is no business of the user's; what a sanitizer says is. */
+    if (failure == 0 && !SAEI_ADDRESS_SANITIZER)
         failure = posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-#endif
     return failure != 0 ? failure : posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1);
 }
 

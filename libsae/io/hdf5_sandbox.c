@@ -1,4 +1,5 @@
 #include "io/hdf5_sandbox.h"
+#include "base/sanitizer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -97,9 +98,8 @@ bool saei_hdf5_sandbox_enter(const char *path, uint64_t memory_bytes)
     if (__builtin_add_overflow(program_bytes, memory_bytes, &address_space))
         address_space = RLIM_INFINITY;
     bool limited = limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_NOFILE, DESCRIPTORS_MAX);
-#ifndef __SANITIZE_ADDRESS__ /* its shadow takes terabytes of it */
-    limited = limited && limit(RLIMIT_AS, address_space);
-#endif
+    if (!SAEI_ADDRESS_SANITIZER)
+        limited = limited && limit(RLIMIT_AS, address_space);
     /* Both are absent from older kernels and some containers. What is left then is a process that can read
        what the user can, but is limited in all it takes. */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) {

@@ -125,7 +125,8 @@ static sae_status new_node(saei_pickle_value *out, machine *m, saei_pickle_kind 
     return SAE_OK;
 }
 
-static sae_status add_items(machine *m, saei_pickle_value to, const saei_pickle_value *items, size_t n)
+/* Values first .. first + n - 1 of the stack. */
+static sae_status add_items(machine *m, saei_pickle_value to, size_t first, size_t n)
 {
     node *container = &m->pickle->nodes[to.as.node];
     if (n > VALUES_MAX - m->n_values)
@@ -140,7 +141,7 @@ static sae_status add_items(machine *m, saei_pickle_value to, const saei_pickle_
         container->room = (uint32_t)room;
     }
     if (n > 0)
-        memcpy(container->items + container->n, items, n * sizeof *items);
+        memcpy(container->items + container->n, m->stack + first, n * sizeof *m->stack);
     container->n += (uint32_t)n;
     m->n_values += n;
     return SAE_OK;
@@ -154,7 +155,7 @@ static sae_status gather(machine *m, saei_pickle_kind kind, size_t n)
     saei_pickle_value made = {0};
     sae_status status = new_node(&made, m, kind);
     if (status == SAE_OK)
-        status = add_items(m, made, m->stack + m->height - n, n);
+        status = add_items(m, made, m->height - n, n);
     if (status != SAE_OK)
         return status;
     m->height -= n;
@@ -181,7 +182,7 @@ static sae_status extend(machine *m, saei_pickle_kind kind, size_t n)
     if (kind == SAEI_PICKLE_DICT && n % 2 != 0)
         return bad(m, "a key without a value");
     m->height -= n;
-    return add_items(m, target, m->stack + m->height, n);
+    return add_items(m, target, m->height, n);
 }
 
 static sae_status extend_to_mark(machine *m, saei_pickle_kind kind)

@@ -1,5 +1,6 @@
 /* Every file of tests/corpus, each in a process of its own, by the worker and then without it: MANIFEST.tsv
    says what must happen, EXPECTED.json what the arrays hold. */
+#include "base/sanitizer.h"
 #include "io/reader.h"
 #include "io/safetensors.h"
 #include "../tools/run_suite.h"
@@ -120,7 +121,7 @@ START_TEST(file_is_read_or_refused)
     }
     if (strncmp(file->name, "safetensors/", 12) == 0 && invalid)
         ck_assert_int_ne(open_safetensors(path), SAE_OK);
-#ifndef __SANITIZE_ADDRESS__
+#if !SAEI_ADDRESS_SANITIZER
     struct rusage usage;
     ck_assert_int_eq(getrusage(RUSAGE_SELF, &usage), 0);
     ck_assert_int_lt(usage.ru_maxrss, RESIDENT_MB * 1024L);
