@@ -189,8 +189,9 @@ static int show_file(session *s, const info_args *args, const char *path)
     else if (status == SAE_OK)
         print_for_people(file, path, checksums);
     free(checksums);
+    bool may_be_model = status == SAE_OK && !args->json && strcmp(sae_file_format(file), "HDF5") != 0;
     sae_file_free(file);
-    if (status == SAE_OK && !args->json)
+    if (may_be_model)
         show_as_model(s, path);
     return status == SAE_OK ? 0 : failed(status, &err);
 }

@@ -142,6 +142,29 @@ expect 1 "$sae" info missing mix.npy
 prints '6000 x 16'
 one_line_naming missing
 
+# Other tools' layouts, and dumps in another format.
+for layout in saelens sparsify dictionary_learning; do
+    expect 0 "$sae" convert m1 -o "as_$layout" --to "$layout"
+    prints "written: as_$layout"
+    expect 0 "$sae" convert "as_$layout" --check mix.npy
+    prints source_format "source_b_dec          subtracted at the input" 'check: 6000 rows'
+    expect 0 "$sae" info "as_$layout"
+    prints source_orientation
+    expect 1 "$sae" convert m1 -o "as_$layout" --to "$layout"
+    one_line_naming exists "as_$layout"
+done
+expect 0 "$sae" convert as_saelens -o again
+expect 0 "$sae" convert m1 -o m1.npz --to npz
+expect 0 "$sae" convert m1.npz --check mix.npy
+prints 'not at the input; folded into b_enc'
+expect 1 "$sae" convert m1.npz -k 7
+one_line_naming '-k 7' contradicts
+expect 2 "$sae" convert m1 m1.npz -o both
+one_line_naming m1.npz
+expect 0 "$sae" convert mix.npy -o mix_again.h5
+expect 0 "$sae" convert mix_again.h5 -o mix_again.npy
+cmp -s mix.npy mix_again.npy || complain 'a dump does not come back from HDF5 bit for bit'
+
 # Outputs.
 expect 0 "$sae" steer m1 --latent "$best" -o direction.npy --unit
 [ "$(wc -c <direction.npy)" -eq 192 ] || complain 'the direction is not 16 floats'
