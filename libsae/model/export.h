@@ -2,21 +2,23 @@
 #ifndef SAEI_EXPORT_H
 #define SAEI_EXPORT_H
 
+#include "io/atomic_file.h"
 #include "model/model.h"
 
 #include <jansson.h>
 
-/* Paths of the two files that a folder of a model holds. */
-typedef struct saei_export_folder {
-    sae_context *context;
-    char *weights, *config;
-} saei_export_folder;
+/* A folder that holds a model as two files. */
+typedef struct saei_export_layout {
+    const char *weights, *config; /* names of the files */
+    sae_status (*save_weights)(const sae_model *model, const char *path, saei_replace replace,
+                               sae_error *err);
+    json_t *(*describe)(const sae_model *model); /* what goes into config */
+} saei_export_layout;
 
-/* Makes the folder when it is not there. overwrite == false: SAE_E_EXISTS when it holds one of the files.
-   Release it in every case. */
-sae_status saei_export_folder_open(saei_export_folder *out, sae_context *context, const char *path,
-                                   const char *weights, const char *config, bool overwrite, sae_error *err);
-void saei_export_folder_release(saei_export_folder *folder);
+/* Makes the folder when it is not there, and writes both files, config last. overwrite == false: SAE_E_EXISTS
+   when it holds one of them. */
+sae_status saei_export_folder(const sae_model *model, const char *path, const saei_export_layout *layout,
+                              bool overwrite, sae_error *err);
 
 /* The biases for a tool that does not subtract b_dec at the input: b_enc − b_dec W_enc, and for a gated model
    b_mag − exp(r_mag) b_dec W_enc; else b_mag is NULL. */

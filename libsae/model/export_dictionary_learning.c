@@ -1,5 +1,4 @@
 /* saprmarks/dictionary_learning: ae.pt and config.json. A JumpReLU takes rows as they are there. */
-#include "io/json_file.h"
 #include "io/torch_write.h"
 #include "model/export.h"
 
@@ -98,17 +97,6 @@ static sae_status save_weights(const sae_model *model, const char *path, saei_re
 sae_status saei_export_dictionary_learning(const sae_model *model, const char *path, bool overwrite,
                                            sae_error *err)
 {
-    saei_export_folder folder;
-    json_t *config = NULL;
-    sae_status status =
-        saei_export_folder_open(&folder, model->context, path, "ae.pt", "config.json", overwrite, err);
-    if (status == SAE_OK)
-        status = save_weights(model, folder.weights, overwrite ? SAEI_OVERWRITE : SAEI_KEEP_EXISTING, err);
-    if (status == SAE_OK) {
-        config = config_json(model);
-        status = saei_json_file_save(model->context, folder.config, overwrite, config, err);
-    }
-    json_decref(config);
-    saei_export_folder_release(&folder);
-    return status;
+    static const saei_export_layout layout = {"ae.pt", "config.json", save_weights, config_json};
+    return saei_export_folder(model, path, &layout, overwrite, err);
 }

@@ -1,5 +1,4 @@
 /* SAELens 6 and later: cfg.json and sae_weights.safetensors. */
-#include "io/json_file.h"
 #include "model/export.h"
 
 static const char *const architectures[] = {
@@ -58,17 +57,7 @@ static sae_status save_weights(const sae_model *model, const char *path, saei_re
 
 sae_status saei_export_saelens(const sae_model *model, const char *path, bool overwrite, sae_error *err)
 {
-    saei_export_folder folder;
-    json_t *config = NULL;
-    sae_status status = saei_export_folder_open(&folder, model->context, path, "sae_weights.safetensors",
-                                                "cfg.json", overwrite, err);
-    if (status == SAE_OK)
-        status = save_weights(model, folder.weights, overwrite ? SAEI_OVERWRITE : SAEI_KEEP_EXISTING, err);
-    if (status == SAE_OK) {
-        config = config_json(model);
-        status = saei_json_file_save(model->context, folder.config, overwrite, config, err);
-    }
-    json_decref(config);
-    saei_export_folder_release(&folder);
-    return status;
+    static const saei_export_layout layout = {"sae_weights.safetensors", "cfg.json", save_weights,
+                                              config_json};
+    return saei_export_folder(model, path, &layout, overwrite, err);
 }

@@ -1,6 +1,5 @@
 /* EleutherAI's sparsify: cfg.json and sae.safetensors. */
 #include "base/error.h"
-#include "io/json_file.h"
 #include "model/export.h"
 
 static json_t *config_json(const sae_model *model)
@@ -32,17 +31,6 @@ sae_status saei_export_sparsify(const sae_model *model, const char *path, bool o
                          "%s: sparsify has TopK alone, this is a %s model: saelens and dictionary_learning "
                          "hold it",
                          path, sae_activation_name(model->activation));
-    saei_export_folder folder;
-    json_t *config = NULL;
-    sae_status status =
-        saei_export_folder_open(&folder, model->context, path, "sae.safetensors", "cfg.json", overwrite, err);
-    if (status == SAE_OK)
-        status = save_weights(model, folder.weights, overwrite ? SAEI_OVERWRITE : SAEI_KEEP_EXISTING, err);
-    if (status == SAE_OK) {
-        config = config_json(model);
-        status = saei_json_file_save(model->context, folder.config, overwrite, config, err);
-    }
-    json_decref(config);
-    saei_export_folder_release(&folder);
-    return status;
+    static const saei_export_layout layout = {"sae.safetensors", "cfg.json", save_weights, config_json};
+    return saei_export_folder(model, path, &layout, overwrite, err);
 }

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "io/atomic_file.h"
+#include "io/folder.h"
 #include "report/study_tables.h"
 #include "sae/report.h"
 #include "study/findings.h"
@@ -7,7 +8,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 typedef sae_status (*write_fn)(saei_atomic_file *file, const sae_findings *findings, sae_error *err);
@@ -39,13 +39,7 @@ static sae_status save_one(const sae_findings *findings, const char *folder, con
 
 sae_status sae_folder_make(const char *path, sae_error *err)
 {
-    struct stat there;
-    if (mkdir(path, 0777) == 0)
-        return SAE_OK;
-    int why = errno;
-    if (why == EEXIST && stat(path, &there) == 0 && S_ISDIR(there.st_mode))
-        return SAE_OK;
-    return saei_fail_errno(err, why, "%s: cannot make the folder", path);
+    return saei_folder_make(path, err);
 }
 
 /* An old verdict says nothing of the files that replace those beside it. */
