@@ -5,7 +5,6 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "num/panels.h"
-#include "num/rows.h"
 #include "num/screen.h"
 #include "num/topk.h"
 
@@ -14,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 64, ROWS = 16, TILES = 8, AT_ONCE = TILES * SAEI_TILE_ROWS };
+enum { BLOCK = 64, ROWS = 32, LANES = 16, PAIRED = 4, TILES = 8, AT_ONCE = TILES * SAEI_TILE_ROWS };
 
 typedef struct exact_run {
     sae_context *context;
@@ -70,6 +69,51 @@ static void encode_tile(void *arg, size_t tile, unsigned worker)
                      &run->counts[tile]);
 }
 
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef lanes loaded_lanes __attribute__((aligned(4), may_alias));
+
+/* docs/METHODS.md: lane l sums elements l, l + 16, …; then lanes 8 apart are added, 4 apart, 2 apart, the
+ * last two. */
+static float sum_of_lanes(const lanes *lane)
+{
+    lanes sum = *lane;
+    for (int apart = LANES / 2; apart > 0; apart /= 2)
+        for (int l = 0; l < apart; l++)
+            sum[l] += sum[l + apart];
+    return sum[0];
+}
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define CLONES __attribute__((target_clones("avx512f", "default")))
+#else
+#define CLONES
+#endif
+
+/* The stated order again, written for the throughput of many pairs. */
+CLONES static void score_pairs(float out[PAIRED][PAIRED], const float *x, const float *W, size_t d)
+{
+    lanes sum[PAIRED][PAIRED] = {{{0}}};
+    for (size_t i = 0; i < d; i += LANES)
+        for (size_t r = 0; r < PAIRED; r++)
+            for (size_t j = 0; j < PAIRED; j++)
+                sum[r][j] += *(const loaded_lanes *)(x + r * d + i) * *(const loaded_lanes *)(W + j * d + i);
+    for (size_t r = 0; r < PAIRED; r++)
+        for (size_t j = 0; j < PAIRED; j++)
+            out[r][j] = sum_of_lanes(&sum[r][j]);
+}
+
+static void score_block(float scores[ROWS][BLOCK], const saei_encoder *e, const float *x, size_t first)
+{
+    float of_pairs[PAIRED][PAIRED];
+    for (size_t j = 0; j < BLOCK; j += PAIRED)
+        for (size_t r = 0; r < ROWS; r += PAIRED) {
+            score_pairs(of_pairs, x + r * e->d, e->W_enc + (first + j) * e->d, e->d);
+            for (size_t p = 0; p < PAIRED * PAIRED; p++)
+                scores[r + p / PAIRED][j + p % PAIRED] =
+                    of_pairs[p / PAIRED][p % PAIRED] + e->b_enc[first + j + p % PAIRED];
+        }
+}
+
 /* Some rows at once: the weights come from memory once for them. */
 static void encode_exactly(void *arg, size_t task, unsigned worker)
 {
@@ -80,17 +124,12 @@ static void encode_exactly(void *arg, size_t task, unsigned worker)
     (void)worker;
     memset(run->exact.count + first_row, 0, ROWS * sizeof *run->exact.count);
     for (size_t first = 0; first < e->n_latents; first += BLOCK) {
-        size_t n = e->n_latents - first < BLOCK ? e->n_latents - first : BLOCK;
-        for (size_t j = 0; j < n; j++)
-            for (size_t r = 0; r < ROWS; r++)
-                scores[r][j] =
-                    saei_row_dot(run->x + (first_row + r) * e->d, e->W_enc + (first + j) * e->d, e->d) +
-                    e->b_enc[first + j];
+        score_block(scores, e, run->x + first_row * e->d, first);
         for (size_t r = 0; r < ROWS; r++) {
             size_t row = first_row + r;
             saei_topk top = {run->exact.value + row * e->k, run->exact.latent + row * e->k, e->k,
                              run->exact.count[row], 0.0f};
-            saei_topk_offer(&top, scores[r], n, (uint32_t)first);
+            saei_topk_offer(&top, scores[r], BLOCK, (uint32_t)first);
             run->exact.count[row] = (uint32_t)top.n;
         }
     }
@@ -149,6 +188,10 @@ int main(int argc, char **argv)
     }
     size_t d = strtoul(argv[1], NULL, 10), n_latents = strtoul(argv[2], NULL, 10);
     size_t k = strtoul(argv[3], NULL, 10), rows = strtoul(argv[4], NULL, 10);
+    if (d % LANES != 0 || n_latents % BLOCK != 0) {
+        fprintf(stderr, "exact_screen: d must be a multiple of %d and latents of %d\n", LANES, BLOCK);
+        return 2;
+    }
     float *W = allocate(n_latents * d, sizeof *W), *b = allocate(n_latents, sizeof *b);
     fill(W, n_latents, d, 3);
     fill(b, 1, n_latents, 4);
