@@ -164,22 +164,16 @@ static bool prepare(sae_context **context, const char *path, uint64_t memory, un
            saei_hdf5_sandbox_grant(seconds);
 }
 
-int main(int argc, char **argv)
+/* What the worker ends with. */
+static int read_file(const char *path, uint64_t memory, unsigned seconds)
 {
     sae_context *context;
     sae_error err;
-    served s = {.window = NULL};
-    if (argc != 4) {
-        fputs("sae-hdf5-worker is started by libsae\n", stderr);
-        return 2;
-    }
-    s.seconds = (unsigned)strtoul(argv[3], NULL, 10);
-    if (!prepare(&context, argv[1], strtoull(argv[2], NULL, 10), s.seconds))
+    served s = {.window = NULL, .seconds = seconds};
+    if (!prepare(&context, path, memory, seconds))
         return 3;
-    if (saei_reader_open(&s.reader, context, argv[1], &err) != SAE_OK) {
-        reply_failure(&err);
-        return 0;
-    }
+    if (saei_reader_open(&s.reader, context, path, &err) != SAE_OK)
+        return reply_failure(&err) ? 0 : 3;
     if (strcmp(saei_reader_format(s.reader), "HDF5") != 0)
         return 4;
     s.file = saei_reader_state(s.reader);
@@ -187,6 +181,15 @@ int main(int argc, char **argv)
     if (greet(&s, &err))
         while (read_request(&request) && serve(&s, &request))
             ;
-    /* Not exit(): nothing of libhdf5 is worth running once more. */
-    _exit(0);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4) {
+        fputs("sae-hdf5-worker is started by libsae\n", stderr);
+        return 2;
+    }
+    /* Not exit(): nothing of libhdf5 is worth running once more, least of all after a damaged file. */
+    _exit(read_file(argv[1], strtoull(argv[2], NULL, 10), (unsigned)strtoul(argv[3], NULL, 10)));
 }
