@@ -114,10 +114,16 @@ static bool number_dtype(saei_dtype *out, bool *big_endian, hid_t type)
     }
 }
 
-/* Each of deflate, shuffle and fletcher32 at most once: a chain of deflates has no bound. */
+static bool is_known_filter(H5Z_filter_t filter)
+{
+    return filter == H5Z_FILTER_DEFLATE || filter == H5Z_FILTER_SHUFFLE || filter == H5Z_FILTER_FLETCHER32 ||
+           filter == H5Z_FILTER_SCALEOFFSET;
+}
+
+/* Each of the known filters at most once: a chain of deflates has no bound. */
 static sae_status check_filters(const char *path, const char *name, hid_t properties, sae_error *err)
 {
-    int n = H5Pget_nfilters(properties), uses[4] = {0};
+    int n = H5Pget_nfilters(properties), uses[H5Z_FILTER_SCALEOFFSET + 1] = {0};
     if (n < 0)
         return saei_hdf5_fail(err, SAE_E_FORMAT, "%s: dataset %.80s: damaged filters", path, name);
     for (int i = 0; i < n; i++) {
@@ -126,9 +132,7 @@ static sae_status check_filters(const char *path, const char *name, hid_t proper
         char filter_name[32] = "";
         H5Z_filter_t filter = H5Pget_filter2(properties, (unsigned)i, &flags, &n_values, values,
                                              sizeof filter_name, filter_name, NULL);
-        _Static_assert(H5Z_FILTER_DEFLATE == 1 && H5Z_FILTER_SHUFFLE == 2 && H5Z_FILTER_FLETCHER32 == 3,
-                       "uses[]");
-        if (filter < H5Z_FILTER_DEFLATE || filter > H5Z_FILTER_FLETCHER32)
+        if (!is_known_filter(filter))
             return saei_fail(err, SAE_E_UNSUPPORTED,
                              "%s: dataset %.80s uses the filter %.31s (%d); rewrite it: h5repack -f GZIP=4",
                              path, name, *filter_name != '\0' ? filter_name : "without a name", (int)filter);

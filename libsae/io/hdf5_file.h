@@ -8,9 +8,9 @@
 typedef struct saei_hdf5_file saei_hdf5_file;
 
 /* Opens the file at the path of the reader, and adds to the reader its datasets of numbers and the attributes
-   of its root. Refused: virtual datasets, data in other files, filters other than deflate, shuffle and
-   fletcher32 (SAE_E_UNSUPPORTED), sizes that the file cannot hold (SAE_E_FORMAT). Links that leave the file
-   are passed over. */
+   of its root. Refused: virtual datasets, data in other files, filters other than deflate, shuffle,
+   fletcher32 and scale-offset (SAE_E_UNSUPPORTED), sizes that the file cannot hold (SAE_E_FORMAT). Links that
+   leave the file are passed over. */
 sae_status saei_hdf5_file_open(saei_hdf5_file **out, saei_reader *reader, sae_error *err);
 void saei_hdf5_file_close(saei_hdf5_file *file);
 

@@ -14,11 +14,11 @@ while read -r name class rest; do
     what="sae info --verify $name"
     "$sae" info --verify --json "$corpus/$name" >out.txt 2>err.txt </dev/null
     status=$?
-    case $class:$name:$status in
-    valid:hdf5/scaleoffset.h5:1 | invalid:*:1 | policy:*:1 | robust:*:1)
+    case $class:$status in
+    invalid:1 | policy:1 | robust:1)
         tail -n 1 err.txt | grep -qF "$name: " || complain "no reason: $what"
         ;;
-    valid:*:0 | policy:*:0 | robust:*:0) ;;
+    valid:0 | policy:0 | robust:0) ;;
     *) complain "exit $status of a file that is $class: $what" ;;
     esac
     ! grep -qv '^sae: ' err.txt || complain "a line that is not ours: $what"
