@@ -27,9 +27,9 @@ corpus() {
 
 # Sets `used` to the processor seconds of all that this shell has waited for; not in a subshell, which has waited for nothing.
 cpu_seconds() {
-    times >build-fuzz/times
+    times >"build-fuzz/times.$$"
     used=$(awk 'END { split($1, user, /[ms]/); split($2, kernel, /[ms]/)
-                      print int(60 * (user[1] + kernel[1]) + user[2] + kernel[2]) }' build-fuzz/times)
+                      print int(60 * (user[1] + kernel[1]) + user[2] + kernel[2]) }' "build-fuzz/times.$$")
 }
 
 found=0
