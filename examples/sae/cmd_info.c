@@ -1,5 +1,6 @@
 /* sae info: what a file holds. */
 #include "command.h"
+#include "info_documents.h"
 #include "json_line.h"
 #include "model_choices.h"
 
@@ -204,7 +205,10 @@ static int run_info(session *s, const void *arguments)
         const char *path = args->base.operands[i];
         struct stat info;
         bool folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-        int shown = folder ? show_folder(s, args, path) : show_file(s, args, path);
+        const char *kind = folder ? NULL : document_kind(path);
+        int shown = folder         ? show_folder(s, args, path)
+                    : kind != NULL ? show_document(s, path, kind, args->json)
+                                   : show_file(s, args, path);
         exit_status = shown != 0 ? shown : exit_status;
     }
     return exit_status;
@@ -212,7 +216,7 @@ static int run_info(session *s, const void *arguments)
 
 const command cmd_info = {
     .name = "info",
-    .purpose = "tell what a dump, model, codes or checkpoint holds",
+    .purpose = "tell what a dump, model, codes, monitor or study holds",
     .usage = "sae info FILE... [--json] [--verify]",
     .notes =
         "Files are told by their content, not by their name. A file that cannot be read does not keep the\n"
@@ -224,7 +228,10 @@ const command cmd_info = {
         "folder of\n"
         "a model, are followed by what libsae makes of them: orientation, activation rule, threshold, "
         "scale,\n"
-        "b_dec at the input.\n",
+        "b_dec at the input. Monitors, studies and verdicts are told with their figures; the dumps of a "
+        "study "
+        "are\n"
+        "opened.\n",
     .examples = "  sae info mix.h5\n"
                 "  sae info sae.safetensors --json\n"
                 "  sae info dump.npz --verify\n",
