@@ -16,7 +16,10 @@ typedef struct convert_args {
     sae_import_options options; /* activation is set from the choice */
 } convert_args;
 
-static const char *const targets[] = {"libsae", "saelens", "dictionary_learning", "sparsify", "npz", NULL};
+/* The layouts of models in the order of sae_model_format, then what is none. */
+static const char *const targets[] = {"libsae", "saelens", "dictionary_learning", "sparsify", "npz",
+                                      "dump",   NULL};
+enum { TO_DUMP = SAE_MODEL_NPZ + 1 };
 static const char *const activations[] = {"stated", "topk", "relu", "jumprelu", "gated", NULL};
 static const char *const answers[] = {"stated", "no", "yes", NULL};
 
@@ -25,7 +28,7 @@ static const option output_group[] = {
     {.name = "output", .letter = 'o', .type = OPTION_TEXT, FIELD(convert_args, output), .value = "PATH",
      .default_text = "none, only tell", .help = "file to write (libsae, npz; a dump), or folder"},
     {.name = "to", .type = OPTION_CHOICE, FIELD(convert_args, to), .choices = targets,
-     .value = "libsae|saelens|dictionary_learning|sparsify|npz", .help = "layout of the output"},
+     .value = "libsae|saelens|dictionary_learning|sparsify|npz|dump", .help = "layout of the output"},
     {.name = "force", .letter = 'f', .type = OPTION_FLAG, FIELD(convert_args, force),
      .help = "replace what exists"},
     {.name = "check", .type = OPTION_LIST, FIELD(convert_args, check), .value = "DUMP",
@@ -119,17 +122,39 @@ static bool target_allowed(const convert_args *args)
     return output_allowed(args->output, args->force, args->base.operands, args->base.n_operands);
 }
 
-/* No model is written under the suffixes of dumps. */
-static bool is_dump(const char *path)
+static bool ends_in(const char *path, const char *const *suffixes)
 {
-    static const char *const suffixes[] = {".npy", ".h5", ".hdf5"};
-    size_t n = path != NULL ? strlen(path) : 0;
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        size_t length = strlen(suffixes[i]);
-        if (n > length && strcmp(path + n - length, suffixes[i]) == 0)
+    size_t n = strlen(path);
+    for (; *suffixes != NULL; suffixes++) {
+        size_t length = strlen(*suffixes);
+        if (n > length && strcmp(path + n - length, *suffixes) == 0)
             return true;
     }
     return false;
+}
+
+/* The one float matrix of a file is that of a dump: models have two and more. */
+static bool holds_dump(session *s, const char *path)
+{
+    sae_file *file;
+    if (sae_file_open(&file, s->context, path, NULL) != SAE_OK)
+        return false;
+    bool dump = strcmp(sae_file_role(file), "dump") == 0;
+    sae_file_free(file);
+    return dump;
+}
+
+/* Whether rows are converted, not a model. Some suffixes are of both: then what goes in decides. */
+static bool is_dump(session *s, const convert_args *args)
+{
+    static const char *const of_dumps[] = {".npy", ".h5", ".hdf5", NULL};
+    static const char *const of_both[] = {".npz", ".safetensors", ".pt", NULL};
+    if (args->output == NULL || args->to == TO_DUMP)
+        return args->to == TO_DUMP;
+    if (ends_in(args->output, of_dumps))
+        return true;
+    return args->to == SAE_MODEL_LIBSAE && ends_in(args->output, of_both) &&
+           (args->dump.dataset != NULL || args->base.n_operands > 1 || holds_dump(s, args->base.operands[0]));
 }
 
 static int convert_dump(session *s, const convert_args *args)
@@ -150,8 +175,9 @@ static int convert_dump(session *s, const convert_args *args)
 static int run_convert(session *s, const void *arguments)
 {
     const convert_args *args = arguments;
-    if (is_dump(args->output))
-        return convert_dump(s, args);
+    if (is_dump(s, args))
+        return args->output != NULL ? convert_dump(s, args)
+                                    : usage_error("convert", "--to dump needs --output");
     if (args->base.n_operands > 1)
         return usage_error("convert", "one model is converted at a time; '%s' is more",
                            args->base.operands[1]);
@@ -176,19 +202,23 @@ const command cmd_convert = {
     .name = "convert",
     .purpose = "turn models of other tools into libsae's, or back; dumps too",
     .usage = "sae convert MODEL [-o PATH] [--to LAYOUT] [OPTIONS]\n"
-             "       sae convert DUMP... -o OUT.h5|OUT.npy [OPTIONS]",
+             "       sae convert DUMP... -o OUT.h5|.npy|.npz|.safetensors|.pt [OPTIONS]",
     .notes =
         "MODEL is a weight file or the folder of a model: libsae, SAELens, sparsify, dictionary_learning,\n"
         "OpenAI's sparse_autoencoder, Gemma Scope, Llama Scope and OpenMOSS, BatchTopK, crosscoders of two\n"
         "models. Every choice is printed and kept in the metadata: orientation, activation rule, threshold,\n"
         "scale, b_dec at the input. What the files leave open is asked for and never guessed. --check shows\n"
         "a wrong answer in the FVU and in the L0.\n"
-        "An output that ends in .h5, .hdf5 or .npy is a dump: its rows keep their type and every bit, and\n"
-        "columns go along into HDF5.\n",
+        "An output that ends in .h5, .hdf5 or .npy is a dump, as is one that ends in .npz, .safetensors or "
+        ".pt\n"
+        "when the input is (--to dump says so of folders): its rows keep their type and every bit, and "
+        "columns\n"
+        "go along, but not into .npy.\n",
     .examples = "  sae convert gemma/layer_12/params.npz -o l12.safetensors --check acts.npy\n"
                 "  sae convert trainer_0 --activation jumprelu -o sae.safetensors\n"
                 "  sae convert model.safetensors -o for_saelens --to saelens\n"
-                "  sae convert shard0.npy shard1.npy -o dump.h5\n",
+                "  sae convert shard0.npy shard1.npy -o dump.h5\n"
+                "  sae convert acts.h5 -o acts.safetensors\n",
     .groups = groups,
     .min_operands = 1,
     .max_operands = SIZE_MAX,

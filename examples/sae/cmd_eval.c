@@ -5,11 +5,13 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 
 typedef struct eval_args {
     base_args base;
     dump_args dump;
-    bool no_cosines, json;
+    bool no_cosines, json, force;
+    const char *arrays;
 } eval_args;
 
 /* What was measured, for one cleanup. */
@@ -19,6 +21,9 @@ typedef struct eval_run {
     sae_dump *dump;
     sae_evaluation result;
     sae_decoder_cosines cosines;
+    /* [F], where --arrays asks for them. */
+    uint64_t *fires;
+    double *largest;
 } eval_run;
 
 /* clang-format off */
@@ -26,6 +31,9 @@ static const option eval_options[] = {
     {.name = "no-cosines", .type = OPTION_FLAG, FIELD(eval_args, no_cosines),
      .help = "leave out the cosines of the decoder rows, whose time grows with the square of the latents"},
     {.name = "json", .type = OPTION_FLAG, FIELD(eval_args, json), .help = "print one JSON object"},
+    {.name = "arrays", .type = OPTION_TEXT, FIELD(eval_args, arrays), .value = "FILE", .default_text = "none",
+     .help = "write the figures of every latent as .npz, .safetensors, .pt or .h5"},
+    {.name = "force", .letter = 'f', .type = OPTION_FLAG, FIELD(eval_args, force), .help = "replace what exists"},
     {0},
 };
 /* clang-format on */
@@ -177,6 +185,20 @@ static void print_for_people(const eval_run *run)
         print_cosines(&run->cosines);
 }
 
+static sae_status make_arrays(eval_run *run, sae_error *err)
+{
+    if (run->args->arrays == NULL)
+        return SAE_OK;
+    size_t n = sae_model_latents(run->model);
+    run->fires = calloc(n, sizeof *run->fires);
+    run->largest = calloc(n, sizeof *run->largest);
+    if (run->fires != NULL && run->largest != NULL)
+        return SAE_OK;
+    *err = (sae_error){
+        .status = SAE_E_MEMORY, .offset = -1, .text = "out of memory for the figures of the latents"};
+    return SAE_E_MEMORY;
+}
+
 static sae_status measure(eval_run *run, session *s, sae_error *err)
 {
     const base_args *base = &run->args->base;
@@ -184,17 +206,27 @@ static sae_status measure(eval_run *run, session *s, sae_error *err)
     if (status == SAE_OK)
         status = open_dump(&run->dump, s, base->operands + 1, base->n_operands - 1, &run->args->dump, err);
     if (status == SAE_OK)
-        status = sae_model_evaluate_all(&run->result, NULL, run->model, run->dump, progress_callback,
+        status = make_arrays(run, err);
+    if (status == SAE_OK)
+        status = sae_model_evaluate_all(&run->result, run->fires, run->model, run->dump, progress_callback,
                                         &s->progress, err);
     if (status == SAE_OK && !run->args->no_cosines)
-        status = sae_model_decoder_cosines(&run->cosines, run->model, progress_callback, &s->progress, err);
+        status = sae_model_decoder_cosines(&run->cosines, run->largest, run->model, progress_callback,
+                                           &s->progress, err);
+    if (status == SAE_OK && run->args->arrays != NULL)
+        status = sae_evaluation_save(&run->result, run->fires, run->args->no_cosines ? NULL : run->largest,
+                                     run->model, run->args->arrays, run->args->force, err);
     return status;
 }
 
 static int run_eval(session *s, const void *arguments)
 {
     eval_run run = {.args = arguments};
+    const eval_args *args = arguments;
     sae_error err;
+    if (args->arrays != NULL &&
+        !output_allowed(args->arrays, args->force, args->base.operands, args->base.n_operands))
+        return 1;
     sae_status status = measure(&run, s, &err);
     progress_clear(&s->progress);
     if (status == SAE_OK && run.args->json)
@@ -202,6 +234,8 @@ static int run_eval(session *s, const void *arguments)
     else if (status == SAE_OK)
         print_for_people(&run);
     int exit_status = status == SAE_OK ? 0 : failed(status, &err);
+    free(run.largest);
+    free(run.fires);
     sae_dump_free(run.dump);
     sae_model_free(run.model);
     return exit_status;
@@ -218,7 +252,8 @@ const command cmd_eval = {
              "of fewer than 100000 rows cannot tell the two apart. The last table needs the weights alone.\n",
     .examples = "  sae eval sae.safetensors val.h5\n"
                 "  sae eval sae.safetensors val.h5 --where 'position>0' --json\n"
-                "  sae eval large.safetensors shard-*.h5 --no-cosines\n",
+                "  sae eval large.safetensors shard-*.h5 --no-cosines\n"
+                "  sae eval sae.safetensors val.h5 --arrays latents.npz\n",
     .groups = groups,
     .min_operands = 2,
     .max_operands = SIZE_MAX,

@@ -30,7 +30,8 @@ typedef struct comparison {
 
 #define AT(member) FIELD(rank_args, member)
 
-static const char *const formats[] = {"csv", "jsonl", NULL};
+/* The first by the suffix; the others in the order of sae_report_format. */
+static const char *const formats[] = {"auto", "csv", "jsonl", "arrays", NULL};
 static const char *const directions[] = {"rising", "falling", "both", NULL};
 
 /* clang-format off */
@@ -77,8 +78,8 @@ static const option rank_outputs[] = {
     {.name = "output", .letter = 'o', .type = OPTION_TEXT, AT(output.output), .value = "FILE",
      .help = "write the ranking of all latents; - writes it to stdout and the tables to stderr"},
     {.name = "force", .letter = 'f', .type = OPTION_FLAG, AT(output.force), .help = "replace what exists"},
-    {.name = "format", .type = OPTION_CHOICE, AT(format), .value = "csv|jsonl",
-     .help = "of the file", .choices = formats},
+    {.name = "format", .type = OPTION_CHOICE, AT(format), .value = "auto|csv|jsonl|arrays",
+     .help = "of the file; auto: by the suffix, .jsonl, .h5, .npz, .safetensors, .pt, else CSV", .choices = formats},
     {.name = "top", .letter = 'n', .type = OPTION_SIZE, AT(top), .value = "N",
      .help = "latents in the printed table"},
     {0},
@@ -193,10 +194,11 @@ static int write_scores(const comparison *c, session *s, const rank_args *args)
 static int write_ranking(const comparison *c, session *s, const rank_args *args)
 {
     sae_error err;
-    sae_report_format format = args->format == 0 ? SAE_REPORT_CSV : SAE_REPORT_JSONL;
     const char *path = args->output.output;
     if (path == NULL)
         return 0;
+    sae_report_format format =
+        args->format == 0 ? sae_report_format_of(path) : (sae_report_format)(args->format - 1);
     if (strcmp(path, "-") == 0)
         return ranking_to_stdout(c->ranking, s->context, format);
     sae_status status = sae_ranking_save(c->ranking, s->context, path, format, args->output.force, &err);
@@ -233,6 +235,9 @@ static int run_rank(session *s, const void *arguments)
     const rank_args *args = arguments;
     if (args->paired && args->unpaired)
         return usage_error("rank", "--paired and --unpaired exclude each other");
+    if (args->output.output != NULL && strcmp(args->output.output, "-") == 0 &&
+        args->format == SAE_REPORT_ARRAYS + 1)
+        return usage_error("rank", "arrays are no text for stdout; name a file");
     if (args->rankers.by >= 0 && args->rankers.controls >= 0)
         return usage_error("rank", "--by and --controls exclude each other");
     if (!outputs_allowed(args))
@@ -260,20 +265,22 @@ const command cmd_rank = {
     .name = "rank",
     .purpose = "rank the latents whose activation a fine-tuning raised",
     .usage = "sae rank MODEL --before DUMP --after DUMP... [--control DUMP]... [OPTIONS]",
-    .notes = "Prints how well the autoencoder fits each dump, then the first latents. Delta is the rise of "
-             "the mean\n"
-             "activation over prompts; excess is the rise beyond that of the control. With a control the "
-             "order is\n"
-             "by excess, else by delta. Intervals resample prompts; p values permute them; q is the false "
-             "discovery\n"
-             "rate over all latents. The interval of a rank says where the latent stands when prompts are "
-             "resampled;\n"
-             "the held-out p is that of the half of the prompts which did not choose the latent. The file has "
-             "more.\n"
-             "Labels in the dumps are never read.\n",
+    .notes =
+        "Prints how well the autoencoder fits each dump, then the first latents. Delta is the rise of "
+        "the mean\n"
+        "activation over prompts; excess is the rise beyond that of the control. With a control the "
+        "order is\n"
+        "by excess, else by delta. Intervals resample prompts; p values permute them; q is the false "
+        "discovery\n"
+        "rate over all latents. The interval of a rank says where the latent stands when prompts are "
+        "resampled;\n"
+        "the held-out p is that of the half of the prompts which did not choose the latent. The file has "
+        "more.\n"
+        "Labels in the dumps are never read.\n",
     .examples =
         "  sae rank sae.safetensors --before base.h5 --after tuned.h5\n"
         "  sae rank sae.safetensors --before base.h5 --after tuned.h5 --control harmless.h5 -o ranking.csv\n"
+        "  sae rank sae.safetensors --before base.h5 --after tuned.h5 --control harmless.h5 -o ranking.h5\n"
         "  sae rank sae.safetensors -b base.h5 -a tuned.h5 --where 'is_continuation=0' --top 5\n"
         "  sae rank sae.safetensors -b base.h5 -a bad1.h5 -a bad2.h5 -c good1.h5 -c good2.h5 --rankers "
         "all.csv\n"

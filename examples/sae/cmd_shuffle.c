@@ -53,11 +53,11 @@ static int run_shuffle(session *s, const void *arguments)
 const command cmd_shuffle = {
     .name = "shuffle",
     .purpose = "write the rows of dumps in random order",
-    .usage = "sae shuffle DUMP... -o OUT.h5|OUT.npy [OPTIONS]",
+    .usage = "sae shuffle DUMP... -o OUT.h5|.npy|.npz|.safetensors|.pt [OPTIONS]",
     .notes =
         "Every order of the rows is equally likely. The same seed gives the same order, whatever the memory\n"
-        "and the threads. Rows keep their type. Columns go with their rows into HDF5; a .npy holds the rows\n"
-        "alone. The work is done within --memory, with a temporary file of the size of the dump beside OUT.\n"
+        "and the threads. Rows keep their type. Columns go with their rows; a .npy holds the rows alone.\n"
+        " The work is done within --memory, with a temporary file of the size of the dump beside OUT.\n"
         "Training shuffles on its own: exactly where the dump fits its memory, else within a window.\n",
     .examples = "  sae shuffle shard-*.h5 -o shuffled.h5 --memory 2G\n"
                 "  sae shuffle mix.npy -o shuffled.npy --seed 7\n"

@@ -121,16 +121,16 @@ SAE_API void sae_shuffle_options_init(sae_shuffle_options *options);
    seed and the number of rows alone. Two passes over the data, within the memory limit of the context; needs
    about the space of the rows twice, once for a temporary file without a name in the folder of path. float16,
    bfloat16, float32 and float64 rows stay as they are, NaN and Inf included; other types, and shards of
-   several, become float32. path ends in .npy, for the rows alone, or in .h5 or .hdf5: then each column goes
-   with its rows, as uint64 where all its values are whole and not negative, else as float64, and the rows are
-   not packed. The file at path is whole or absent. SAE_E_ARGUMENT: another suffix; SAE_E_EXISTS; SAE_E_IO;
+   several, become float32. path ends in .npy, for the rows alone, or in .h5, .hdf5, .npz, .safetensors or
+   .pt: then each column goes with its rows, as uint64 (int64 in .pt) where all its values are whole and not negative,
+   else as float64, and the rows are not packed. The file at path is whole or absent. SAE_E_ARGUMENT: another suffix; SAE_E_EXISTS; SAE_E_IO;
    SAE_E_MEMORY: the limit is too small for so many rows; SAE_STOPPED: progress asked for it. */
 SAE_API sae_status sae_dump_shuffle(const sae_dump *dump, const char *path,
                                     const sae_shuffle_options *options, sae_error *err);
 
 /* Writes the selected rows in their order to a new file, in the type in which they are stored: float16, bfloat16,
    float32 and float64 keep every bit; other types, and shards of several, become float32. path, columns and
-   errors as for sae_dump_shuffle; text attributes of the first file go along into HDF5. One pass, memory for a
+   errors as for sae_dump_shuffle; text attributes of the first file go along, but not into .npy. One pass, memory for a
    few megabytes of rows. */
 SAE_API sae_status sae_dump_save(const sae_dump *dump, const char *path, bool overwrite, sae_progress_fn progress,
                                  void *user, sae_error *err);

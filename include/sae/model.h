@@ -77,8 +77,9 @@ typedef struct sae_decoder_cosines {
                                      what is below, the last also 1 */
 } sae_decoder_cosines;
 
-/* O(F² d) time; memory for a few hundred rows and F numbers, for each thread. The result does not depend on the thread count. */
-SAE_API sae_status sae_model_decoder_cosines(sae_decoder_cosines *out, const sae_model *model,
+/* largest [F], if not NULL: the cosine of each latent with its neighbour, NaN where it has none. O(F² d) time; memory
+   for a few hundred rows and F numbers, for each thread. The result does not depend on the thread count. */
+SAE_API sae_status sae_model_decoder_cosines(sae_decoder_cosines *out, double *largest, const sae_model *model,
                                              sae_progress_fn progress, void *user, sae_error *err);
 
 /* Whether another model has a feature too: its latent whose decoder row has the largest cosine. Models of other

@@ -16,6 +16,12 @@ uint64_t saei_dump_block_rows(const sae_dump *dump);
 sae_status saei_dump_read_by(float *out, const sae_dump *dump, uint64_t first, size_t count,
                              saei_workers workers, sae_error *err);
 
+/* Called with piece after piece of the entries of a column for the selected rows, values [n], which it may
+   use up; n may be 0. SAE_E_NOT_FOUND: no such column. */
+typedef sae_status (*saei_column_fn)(void *user, double *values, size_t n, sae_error *err);
+sae_status saei_dump_each_of_column(const sae_dump *dump, const char *name, saei_column_fn each, void *user,
+                                    sae_error *err);
+
 /* All selected rows [rows, d] where they lie in memory, one after the other; NULL when they do not. */
 const float *saei_dump_in_place(const sae_dump *dump);
 

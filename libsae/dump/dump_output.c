@@ -3,14 +3,11 @@
 #include "base/memory.h"
 #include "dump/handle.h"
 #include "dump/write_column.h"
-#include "io/atomic_file.h"
-#include "io/npy_write.h"
 
 #include <string.h>
-#include <strings.h>
 
 typedef struct column {
-    size_t dataset;
+    size_t array;
     bool counts;
 } column;
 
@@ -18,37 +15,32 @@ struct saei_dump_output {
     sae_context *context;
     const sae_dump *dump;
     saei_dtype dtype;
-    saei_atomic_file *file;
-    saei_hdf5_writer *writer; /* NULL: .npy */
+    bool has_columns;
+    saei_array_sink *sink;
     size_t matrix;
     column *columns; /* as those of the dump */
 };
-
-static bool has_suffix(const char *path, const char *suffix)
-{
-    size_t n = strlen(path), m = strlen(suffix);
-    return n > m && strcasecmp(path + n - m, suffix) == 0;
-}
 
 sae_status saei_dump_output_open(saei_dump_output **out, const sae_dump *dump, const char *path,
                                  saei_dtype dtype, bool overwrite, sae_error *err)
 {
     *out = NULL;
-    bool npy = has_suffix(path, ".npy");
-    if (!npy && !has_suffix(path, ".h5") && !has_suffix(path, ".hdf5"))
-        return saei_fail(err, SAE_E_ARGUMENT, "%s: a dump is written as .h5 or .npy; name it so", path);
+    saei_container container;
+    if (!saei_container_of(&container, path))
+        return saei_fail(err, SAE_E_ARGUMENT,
+                         "%s: a dump is written as .h5, .npy, .npz, .safetensors or .pt; name it so", path);
     saei_dump_output *o;
     sae_status status = saei_alloc(&o, dump->context, 1, sizeof *o, err);
     if (status != SAE_OK)
         return status;
-    *o = (saei_dump_output){.context = dump->context, .dump = dump, .dtype = dtype};
-    status = saei_atomic_file_open(&o->file, o->context, path,
-                                   overwrite ? SAEI_OVERWRITE : SAEI_KEEP_EXISTING, err);
-    if (status == SAE_OK && !npy)
-        status = saei_alloc(&o->columns, o->context, sae_dump_columns(dump), sizeof *o->columns, err);
-    if (status == SAE_OK && !npy)
-        status =
-            saei_hdf5_writer_open(&o->writer, o->context, saei_atomic_file_temporary(o->file), path, err);
+    *o = (saei_dump_output){.context = dump->context,
+                            .dump = dump,
+                            .dtype = dtype,
+                            .has_columns = container != SAEI_CONTAINER_NPY};
+    status = saei_alloc(&o->columns, o->context, sae_dump_columns(dump), sizeof *o->columns, err);
+    if (status == SAE_OK)
+        status = saei_array_sink_open(&o->sink, o->context, path, container,
+                                      overwrite ? SAEI_OVERWRITE : SAEI_KEEP_EXISTING, err);
     if (status != SAE_OK) {
         saei_dump_output_discard(o);
         return status;
@@ -61,20 +53,19 @@ void saei_dump_output_discard(saei_dump_output *o)
 {
     if (o == NULL)
         return;
-    saei_hdf5_writer_discard(o->writer);
-    saei_atomic_file_discard(o->file);
+    saei_array_sink_discard(o->sink);
     saei_free(o->context, o->columns);
     saei_free(o->context, o);
 }
 
 bool saei_dump_output_has_columns(const saei_dump_output *o)
 {
-    return o->writer != NULL;
+    return o->has_columns;
 }
 
 const char *saei_dump_output_temporary(const saei_dump_output *o)
 {
-    return saei_atomic_file_temporary(o->file);
+    return saei_array_sink_temporary(o->sink);
 }
 
 /* As in the input, where it has a name there. */
@@ -87,46 +78,39 @@ static const char *matrix_name(const sae_dump *dump)
 sae_status saei_dump_output_attribute(saei_dump_output *o, const char *name, const char *value,
                                       sae_error *err)
 {
-    return o->writer != NULL ? saei_hdf5_writer_attribute(o->writer, name, value, err) : SAE_OK;
+    return saei_array_sink_text(o->sink, name, value, err);
 }
 
 sae_status saei_dump_output_begin(saei_dump_output *o, const bool *counts, sae_error *err)
 {
     const sae_dump *dump = o->dump;
-    if (o->writer == NULL) {
-        unsigned char header[SAEI_NPY_HEADER_BYTES];
-        saei_npy_header(header, o->dtype, sae_dump_rows(dump), dump->d);
-        return saei_atomic_file_write(o->file, header, sizeof header, err);
-    }
-    sae_status status = saei_hdf5_writer_add_plain(&o->matrix, o->writer, matrix_name(dump), o->dtype,
-                                                   sae_dump_rows(dump), dump->d, err);
-    for (size_t i = 0; i < sae_dump_columns(dump) && status == SAE_OK; i++) {
+    const uint64_t rows = sae_dump_rows(dump);
+    const saei_array_plan matrix = {matrix_name(dump), o->dtype, rows, dump->d, true};
+    sae_status status = saei_array_sink_add(&o->matrix, o->sink, &matrix, err);
+    for (size_t i = 0; o->has_columns && i < sae_dump_columns(dump) && status == SAE_OK; i++) {
+        const saei_array_plan plan = {sae_dump_column_name(dump, i), saei_column_dtype(counts[i]), rows, 0,
+                                      false};
         o->columns[i].counts = counts[i];
-        status = saei_hdf5_writer_add(&o->columns[i].dataset, o->writer, sae_dump_column_name(dump, i),
-                                      counts[i] ? SAEI_U64 : SAEI_F64, 0, err);
+        status = saei_array_sink_add(&o->columns[i].array, o->sink, &plan, err);
     }
     return status;
 }
 
 sae_status saei_dump_output_rows(saei_dump_output *o, const void *rows, size_t n, sae_error *err)
 {
-    if (o->writer != NULL)
-        return saei_hdf5_writer_append(o->writer, o->matrix, rows, n, err);
-    return saei_atomic_file_write(o->file, rows, n * o->dump->d * saei_dtype_size(o->dtype), err);
+    return saei_array_sink_append(o->sink, o->matrix, rows, n, err);
 }
 
 sae_status saei_dump_output_column(saei_dump_output *o, size_t i, double *values, size_t n, sae_error *err)
 {
-    return saei_append_column(o->writer, o->columns[i].dataset, values, n, o->columns[i].counts, err);
+    return saei_append_column(o->sink, o->columns[i].array, values, n, o->columns[i].counts, err);
 }
 
 sae_status saei_dump_output_finish(saei_dump_output **handle, sae_error *err)
 {
     saei_dump_output *o = *handle;
     *handle = NULL;
-    sae_status status = o->writer != NULL ? saei_hdf5_writer_finish(&o->writer, err) : SAE_OK;
-    if (status == SAE_OK)
-        status = saei_atomic_file_commit(&o->file, err);
+    sae_status status = saei_array_sink_finish(&o->sink, err);
     saei_dump_output_discard(o);
     return status;
 }

@@ -1,4 +1,4 @@
-/* The file that a changed dump is written to: a .npy of the rows, or HDF5 with the columns. */
+/* The file that a changed dump is written to: the rows with their columns, or in a .npy the rows alone. */
 #ifndef SAEI_DUMP_OUTPUT_H
 #define SAEI_DUMP_OUTPUT_H
 
@@ -7,7 +7,7 @@
 
 typedef struct saei_dump_output saei_dump_output;
 
-/* The suffix of path says which: .npy, or .h5 and .hdf5. Creates a temporary beside path. */
+/* The suffix of path says the format (saei_container_of). Creates a temporary beside path. */
 sae_status saei_dump_output_open(saei_dump_output **out, const sae_dump *dump, const char *path,
                                  saei_dtype dtype, bool overwrite, sae_error *err);
 void saei_dump_output_discard(saei_dump_output *output);

@@ -1,22 +1,26 @@
 /* Columns and conditions over the selected rows. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "dump/dump.h"
 #include "dump/handle.h"
 
-/* Appends the selected ones of rows first .. first + count - 1 of the shard to out; returns how many. */
-static uint64_t gather(double *out, const sae_dump *dump, const saei_shard *shard, const double *values,
-                       uint64_t first, uint64_t count)
+#include <string.h>
+
+/* Moves the selected ones of rows first .. first + count - 1 of the shard to the front; returns how many. */
+static size_t gather(double *values, const sae_dump *dump, const saei_shard *shard, uint64_t first,
+                     uint64_t count)
 {
     const saei_selection *selection = &dump->selection;
-    uint64_t start = shard->first + first, end = start + count, n = 0;
+    uint64_t start = shard->first + first, end = start + count;
+    size_t n = 0;
     for (uint64_t row = saei_selection_next(selection, start); row < end;
          row = saei_selection_next(selection, row + 1))
-        out[n++] = values[row - start];
+        values[n++] = values[row - start];
     return n;
 }
 
-static sae_status read_shard_column(double **out, double *piece, const sae_dump *dump,
-                                    const saei_shard *shard, const char *name, sae_error *err)
+static sae_status each_of_shard(double *piece, const sae_dump *dump, const saei_shard *shard,
+                                const char *name, saei_column_fn each, void *user, sae_error *err)
 {
     saei_column_reader reader;
     sae_status status = saei_column_open(&reader, dump->context, shard, name, err);
@@ -26,10 +30,24 @@ static sae_status read_shard_column(double **out, double *piece, const sae_dump 
         uint64_t count = saei_column_piece(shard, first);
         status = saei_column_read(piece, &reader, first, count, err);
         if (status == SAE_OK)
-            *out += gather(*out, dump, shard, piece, first, count);
+            status = each(user, piece, gather(piece, dump, shard, first, count), err);
         first += count;
     }
     saei_column_close(&reader);
+    return status;
+}
+
+sae_status saei_dump_each_of_column(const sae_dump *dump, const char *name, saei_column_fn each, void *user,
+                                    sae_error *err)
+{
+    sae_status status = saei_dump_require_column(dump, name, err);
+    if (status != SAE_OK)
+        return status;
+    double *piece = NULL;
+    status = saei_alloc(&piece, dump->context, saei_dump_piece_rows(dump), sizeof *piece, err);
+    for (size_t i = 0; i < dump->n_shards && status == SAE_OK; i++)
+        status = each_of_shard(piece, dump, &dump->shards[i], name, each, user, err);
+    saei_free(dump->context, piece);
     return status;
 }
 
@@ -75,15 +93,16 @@ sae_status saei_dump_read_column_part(double *out, const sae_dump *dump, const c
     return status;
 }
 
+static sae_status append(void *user, double *values, size_t n, sae_error *err)
+{
+    double **out = user;
+    (void)err;
+    memcpy(*out, values, n * sizeof *values);
+    *out += n;
+    return SAE_OK;
+}
+
 sae_status sae_dump_read_column(double *out, const sae_dump *dump, const char *name, sae_error *err)
 {
-    sae_status status = saei_dump_require_column(dump, name, err);
-    if (status != SAE_OK)
-        return status;
-    double *piece = NULL;
-    status = saei_alloc(&piece, dump->context, saei_dump_piece_rows(dump), sizeof *piece, err);
-    for (size_t i = 0; i < dump->n_shards && status == SAE_OK; i++)
-        status = read_shard_column(&out, piece, dump, &dump->shards[i], name, err);
-    saei_free(dump->context, piece);
-    return status;
+    return saei_dump_each_of_column(dump, name, append, &out, err);
 }

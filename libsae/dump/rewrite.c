@@ -65,37 +65,11 @@ static sae_status choose(rewrite *r, sae_error *err)
 }
 
 /* The type of a column is needed before its first value is written. */
-static sae_status look_at_column(rewrite *r, double *values, size_t c, const saei_shard *shard,
-                                 sae_error *err)
-{
-    saei_column_reader reader;
-    sae_status status =
-        saei_column_open(&reader, r->dump->context, shard, sae_dump_column_name(r->dump, c), err);
-    if (status != SAE_OK)
-        return status;
-    for (uint64_t first = 0; first < shard->rows && r->counts[c] && status == SAE_OK;) {
-        uint64_t count = saei_column_piece(shard, first);
-        status = saei_column_read(values, &reader, first, count, err);
-        r->counts[c] = status == SAE_OK && saei_are_counts(values, (size_t)count);
-        first += count;
-    }
-    saei_column_close(&reader);
-    return status;
-}
-
 static sae_status look_at_columns(rewrite *r, sae_error *err)
 {
-    sae_context *context = r->dump->context;
-    double *values = NULL;
-    sae_status status = saei_alloc(&r->counts, context, r->n_columns, sizeof *r->counts, err);
-    if (status == SAE_OK)
-        status = saei_alloc(&values, context, saei_dump_piece_rows(r->dump), sizeof *values, err);
-    for (size_t c = 0; c < r->n_columns && status == SAE_OK; c++) {
-        r->counts[c] = true;
-        for (size_t i = 0; i < r->dump->n_shards && status == SAE_OK; i++)
-            status = look_at_column(r, values, c, &r->dump->shards[i], err);
-    }
-    saei_free(context, values);
+    sae_status status = saei_alloc(&r->counts, r->dump->context, r->n_columns, sizeof *r->counts, err);
+    for (size_t c = 0; c < r->n_columns && status == SAE_OK; c++)
+        status = saei_column_is_counts(&r->counts[c], r->dump, sae_dump_column_name(r->dump, c), err);
     return status;
 }
 

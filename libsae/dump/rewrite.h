@@ -23,7 +23,7 @@ typedef struct saei_rewrite {
     void *progress_user;
 } saei_rewrite;
 
-/* Writes the selected rows with their columns to path, .h5 or .hdf5, or the rows alone to .npy, in one pass
+/* Writes the selected rows with their columns to path, or the rows alone to .npy (dump_output.h), in one pass
    and in the type in which they are stored (that of saei_stored_rows_dtype). Rows that are not changed keep
    every bit, NaN included; changed ones are float32 that is rounded to that type, to the nearest, ties to
    even. *changed: how many were. The file is whole or absent. Memory for a few megabytes of rows and one bit

@@ -195,6 +195,25 @@ sae_status saei_atomic_file_printf(saei_atomic_file *file, sae_error *err, const
     return status;
 }
 
+sae_status saei_atomic_file_write_at(saei_atomic_file *file, uint64_t offset, const void *bytes, size_t n,
+                                     sae_error *err)
+{
+    const unsigned char *from = bytes;
+    while (n > 0) {
+        ssize_t written = pwrite(file->fd, from, n, (off_t)offset);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0) {
+            file->failed = true;
+            return saei_fail_errno(err, written < 0 ? errno : ENOSPC, "%s: cannot write", file->target);
+        }
+        from += written;
+        offset += (uint64_t)written;
+        n -= (size_t)written;
+    }
+    return SAE_OK;
+}
+
 const char *saei_atomic_file_temporary(const saei_atomic_file *file)
 {
     return file->temporary;

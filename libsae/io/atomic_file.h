@@ -20,6 +20,11 @@ sae_status saei_atomic_file_write(saei_atomic_file *file, const void *bytes, siz
 sae_status saei_atomic_file_printf(saei_atomic_file *file, sae_error *err, const char *format, ...)
     SAE_PRINTF(3, 4);
 
+/* Writes at a place of the file, past its end too; not to be mixed with the calls that write one after the
+   other. */
+sae_status saei_atomic_file_write_at(saei_atomic_file *file, uint64_t offset, const void *bytes, size_t n,
+                                     sae_error *err);
+
 /* The path of the temporary, for libraries that write it themselves (HDF5). */
 const char *saei_atomic_file_temporary(const saei_atomic_file *file);
 

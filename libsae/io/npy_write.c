@@ -20,6 +20,10 @@ static const char *descr(saei_dtype dtype)
         return "<f8";
     case SAEI_I64:
         return "<i8";
+    case SAEI_U32:
+        return "<u4";
+    case SAEI_U64:
+        return "<u8";
     default:
         assert(dtype == SAEI_F32);
         return "<f4";

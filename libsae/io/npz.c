@@ -5,6 +5,7 @@
 #include "io/archive.h"
 #include "io/npy.h"
 
+#include <jansson.h>
 #include <string.h>
 
 typedef struct npz_array {
@@ -85,6 +86,21 @@ static sae_status add_member(npz_file *file, saei_reader *reader, const saei_zip
     return status;
 }
 
+/* A JSON object of texts in the comment of the archive, as libsae writes it, is its attributes; any other
+   comment says nothing. */
+static sae_status add_attributes(saei_reader *reader, const saei_zip *zip, sae_error *err)
+{
+    size_t bytes;
+    const char *comment = saei_zip_comment(zip, &bytes), *key;
+    json_t *object = comment != NULL ? json_loadb(comment, bytes, JSON_REJECT_DUPLICATES, NULL) : NULL,
+           *value;
+    sae_status status = SAE_OK;
+    json_object_foreach(object, key, value) if (status == SAE_OK && json_is_string(value)) status =
+        saei_reader_add_attribute(reader, key, json_string_value(value), err);
+    json_decref(object);
+    return status;
+}
+
 sae_status saei_npz_open(saei_reader *reader, saei_zip *zip, sae_error *err)
 {
     npz_file *file;
@@ -100,6 +116,8 @@ sae_status saei_npz_open(saei_reader *reader, saei_zip *zip, sae_error *err)
     status = saei_alloc(&file->arrays, context, saei_zip_count(zip), sizeof *file->arrays, err);
     for (size_t i = 0; status == SAE_OK && i < saei_zip_count(zip); i++)
         status = add_member(file, reader, saei_zip_at(zip, i), err);
+    if (status == SAE_OK)
+        status = add_attributes(reader, zip, err);
     if (status == SAE_OK && file->n_arrays == 0)
         status = saei_fail(err, SAE_E_UNSUPPORTED,
                            "%s: a ZIP archive without arrays of numbers: neither numpy.savez nor torch.save "

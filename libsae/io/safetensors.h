@@ -64,4 +64,10 @@ sae_status saei_safetensors_save(sae_context *context, const char *path, saei_re
                                  const saei_tensor_out *tensors, size_t n_tensors,
                                  const saei_metadata *metadata, size_t n_metadata, sae_error *err);
 
+/* The JSON of the header, to be freed with free(), of tensors whose data lie in this order without gaps (`data` is
+   not looked at). SAE_E_ARGUMENT: a name or key given twice, or text that is not UTF-8. */
+sae_status saei_safetensors_header(char **out, const char *path, const saei_tensor_out *tensors,
+                                   size_t n_tensors, const saei_metadata *metadata, size_t n_metadata,
+                                   sae_error *err);
+
 #endif

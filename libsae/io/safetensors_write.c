@@ -13,7 +13,7 @@
 /* The order of the data: wide elements first keep every tensor aligned, names settle the rest. */
 static int by_alignment_then_name(const void *a, const void *b)
 {
-    const saei_tensor_out *x = *(const saei_tensor_out *const *)a, *y = *(const saei_tensor_out *const *)b;
+    const saei_tensor_out *x = a, *y = b;
     size_t wide_x = saei_dtype_size(x->dtype), wide_y = saei_dtype_size(y->dtype);
     if (wide_x != wide_y)
         return wide_x > wide_y ? -1 : 1;
@@ -52,11 +52,11 @@ static bool add_new(json_t *object, const char *key, json_t *value)
     return json_object_set_new(object, key, value) == 0;
 }
 
-static json_t *describe_metadata(const saei_metadata *sorted, size_t n)
+static json_t *describe_metadata(const saei_metadata *metadata, size_t n)
 {
     json_t *object = json_object();
     for (size_t i = 0; object != NULL && i < n; i++)
-        if (!add_new(object, sorted[i].key, json_string(sorted[i].value))) {
+        if (!add_new(object, metadata[i].key, json_string(metadata[i].value))) {
             json_decref(object);
             return NULL;
         }
@@ -75,9 +75,9 @@ static json_t *describe_tensor(const saei_tensor_out *tensor, uint64_t begin, ui
                      "data_offsets", (json_int_t)begin, (json_int_t)end);
 }
 
-static sae_status build_header(char **out, const char *path, const saei_tensor_out *const *tensors,
-                               size_t n_tensors, const saei_metadata *sorted, size_t n_metadata,
-                               sae_error *err)
+sae_status saei_safetensors_header(char **out, const char *path, const saei_tensor_out *tensors,
+                                   size_t n_tensors, const saei_metadata *metadata, size_t n_metadata,
+                                   sae_error *err)
 {
     *out = NULL;
     sae_status status = SAE_OK;
@@ -85,17 +85,17 @@ static sae_status build_header(char **out, const char *path, const saei_tensor_o
     json_t *header = json_object();
     if (header == NULL)
         return saei_fail(err, SAE_E_MEMORY, "%s: out of memory for its header", path);
-    if (n_metadata > 0 && !add_new(header, "__metadata__", describe_metadata(sorted, n_metadata)))
+    if (n_metadata > 0 && !add_new(header, "__metadata__", describe_metadata(metadata, n_metadata)))
         status =
             saei_fail(err, SAE_E_ARGUMENT, "%s: metadata with a key twice or text that is not UTF-8", path);
     for (size_t i = 0; status == SAE_OK && i < n_tensors; i++) {
         uint64_t bytes, end = 0;
-        if (tensors[i]->rank > SAEI_TENSOR_RANK_MAX || !tensor_bytes(&bytes, tensors[i]) ||
+        if (tensors[i].rank > SAEI_TENSOR_RANK_MAX || !tensor_bytes(&bytes, &tensors[i]) ||
             __builtin_add_overflow(offset, bytes, &end) || end > INT64_MAX)
-            status = saei_fail(err, SAE_E_ARGUMENT, "%s: tensor %.80s is too large", path, tensors[i]->name);
-        else if (!add_new(header, tensors[i]->name, describe_tensor(tensors[i], offset, end)))
+            status = saei_fail(err, SAE_E_ARGUMENT, "%s: tensor %.80s is too large", path, tensors[i].name);
+        else if (!add_new(header, tensors[i].name, describe_tensor(&tensors[i], offset, end)))
             status = saei_fail(err, SAE_E_ARGUMENT, "%s: tensor %.80s: a name given twice or not UTF-8", path,
-                               tensors[i]->name);
+                               tensors[i].name);
         offset = end;
     }
     if (status == SAE_OK && (*out = json_dumps(header, JSON_COMPACT)) == NULL)
@@ -134,7 +134,7 @@ static sae_status write_tensor(saei_atomic_file *file, sae_context *context, con
 }
 
 static sae_status write_file(saei_atomic_file *file, sae_context *context, const char *header,
-                             const saei_tensor_out *const *tensors, size_t n_tensors, sae_error *err)
+                             const saei_tensor_out *tensors, size_t n_tensors, sae_error *err)
 {
     /* Spaces bring the data to a multiple of 8 bytes. */
     static const char spaces[8] = "       ";
@@ -145,7 +145,7 @@ static sae_status write_file(saei_atomic_file *file, sae_context *context, const
     if (status == SAE_OK)
         status = saei_atomic_file_write(file, spaces, (size_t)padding, err);
     for (size_t i = 0; status == SAE_OK && i < n_tensors; i++)
-        status = write_tensor(file, context, tensors[i], err);
+        status = write_tensor(file, context, &tensors[i], err);
     return status;
 }
 
@@ -153,7 +153,7 @@ sae_status saei_safetensors_save(sae_context *context, const char *path, saei_re
                                  const saei_tensor_out *tensors, size_t n_tensors,
                                  const saei_metadata *metadata, size_t n_metadata, sae_error *err)
 {
-    const saei_tensor_out **order = NULL;
+    saei_tensor_out *order = NULL;
     saei_metadata *sorted = NULL;
     char *header = NULL;
     saei_atomic_file *file = NULL;
@@ -164,12 +164,12 @@ sae_status saei_safetensors_save(sae_context *context, const char *path, saei_re
     if (status != SAE_OK)
         goto done;
     for (size_t i = 0; i < n_tensors; i++)
-        order[i] = &tensors[i];
+        order[i] = tensors[i];
     qsort(order, n_tensors, sizeof *order, by_alignment_then_name);
     for (size_t i = 0; i < n_metadata; i++)
         sorted[i] = metadata[i];
     qsort(sorted, n_metadata, sizeof *sorted, by_key);
-    status = build_header(&header, path, order, n_tensors, sorted, n_metadata, err);
+    status = saei_safetensors_header(&header, path, order, n_tensors, sorted, n_metadata, err);
     if (status != SAE_OK)
         goto done;
     status = saei_atomic_file_open(&file, context, path, replace, err);

@@ -3,18 +3,9 @@
 #define SAEI_TORCH_WRITE_H
 
 #include "io/atomic_file.h"
-#include "io/dtype.h"
+#include "io/torch_pickle.h"
 
 enum { SAEI_TORCH_TENSORS_MAX = 16 };
-
-typedef struct saei_torch_out {
-    const char *name; /* at most 60 characters, ASCII */
-    saei_dtype dtype; /* SAEI_F32 or SAEI_I32 */
-    size_t rank;      /* 0 … 2 */
-    uint64_t shape[2];
-    const void *data;
-    bool transposed; /* data is [shape[1], shape[0]]: written as it is, with strides that say so */
-} saei_torch_out;
 
 /* A ZIP of a pickle of protocol 2 and one storage for each tensor. n <= SAEI_TORCH_TENSORS_MAX. */
 sae_status saei_torch_save(sae_context *context, const char *path, saei_replace replace,

@@ -35,6 +35,8 @@ struct saei_zip {
     const member **by_name;
     inflating inflating[INFLATING_MAX];
     uint64_t turn;
+    char *comment; /* [comment_bytes] */
+    size_t comment_bytes;
 };
 
 static sae_status add_member(void *user, const saei_zip_record *record, sae_error *err)
@@ -81,6 +83,17 @@ static sae_status sort_names(saei_zip *zip, sae_error *err)
     return SAE_OK;
 }
 
+static sae_status read_comment(saei_zip *zip, size_t bytes, sae_error *err)
+{
+    if (bytes == 0)
+        return SAE_OK;
+    sae_status status = saei_alloc(&zip->comment, zip->context, bytes, 1, err);
+    if (status == SAE_OK)
+        status = saei_input_file_read(zip->comment, zip->file, zip->file->bytes - bytes, bytes, err);
+    zip->comment_bytes = bytes;
+    return status;
+}
+
 sae_status saei_zip_open(saei_zip **out, sae_context *context, const saei_input_file *file, sae_error *err)
 {
     *out = NULL;
@@ -98,6 +111,8 @@ sae_status saei_zip_open(saei_zip **out, sae_context *context, const saei_input_
         status = saei_zip_directory_each(&directory, add_member, zip, err);
     if (status == SAE_OK)
         status = sort_names(zip, err);
+    if (status == SAE_OK)
+        status = read_comment(zip, directory.comment_bytes, err);
     saei_zip_directory_free(&directory);
     if (status != SAE_OK) {
         saei_zip_free(zip);
@@ -115,6 +130,7 @@ void saei_zip_free(saei_zip *zip)
         saei_inflate_member_free(zip->inflating[i].decoder);
     for (size_t i = 0; i < zip->n_members; i++)
         saei_free(zip->context, zip->members[i].label);
+    saei_free(zip->context, zip->comment);
     saei_free(zip->context, zip->by_name);
     saei_free(zip->context, zip->members);
     saei_free(zip->context, zip);
@@ -128,6 +144,12 @@ size_t saei_zip_count(const saei_zip *zip)
 const saei_zip_member *saei_zip_at(const saei_zip *zip, size_t i)
 {
     return i < zip->n_members ? &zip->members[i].info : NULL;
+}
+
+const char *saei_zip_comment(const saei_zip *zip, size_t *bytes)
+{
+    *bytes = zip->comment_bytes;
+    return zip->comment;
 }
 
 const saei_zip_member *saei_zip_find(const saei_zip *zip, const char *name)

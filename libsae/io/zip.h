@@ -26,6 +26,9 @@ size_t saei_zip_count(const saei_zip *zip);
 const saei_zip_member *saei_zip_at(const saei_zip *zip, size_t i); /* in the order of the directory */
 const saei_zip_member *saei_zip_find(const saei_zip *zip, const char *name); /* NULL: absent */
 
+/* The comment of the archive; not terminated, NULL without one. */
+const char *saei_zip_comment(const saei_zip *zip, size_t *bytes);
+
 /* The bytes of a member, read in place where it is stored. A first pass from its start to its end compares
    the CRC-32. Not thread-safe: one read of an archive at a time. */
 saei_byte_run saei_zip_run(const saei_zip_member *member);

@@ -121,6 +121,7 @@ sae_status saei_zip_directory_read(saei_zip_directory *out, sae_context *context
     if (fields.records > fields.bytes / RECORD_BYTES)
         return bad_archive(file, at, "its directory is too short for its members", err);
     out->start = fields.start;
+    out->comment_bytes = get16(end + 20);
     out->n_records = (size_t)fields.records;
     status = saei_alloc(&out->bytes, context, (size_t)fields.bytes, 1, err);
     if (status == SAE_OK)

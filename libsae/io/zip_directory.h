@@ -17,7 +17,8 @@ typedef struct saei_zip_directory {
     const saei_input_file *file;
     unsigned char *bytes; /* as in the file */
     size_t n_bytes, n_records;
-    uint64_t start; /* of the directory in the file; members lie before it */
+    uint64_t start;       /* of the directory in the file; members lie before it */
+    size_t comment_bytes; /* of the archive: the last bytes of the file */
 } saei_zip_directory;
 
 /* Finds the end record and reads the directory. *out may be freed whether or not this fails. */

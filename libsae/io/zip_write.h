@@ -12,8 +12,7 @@ typedef struct saei_zip_entry {
 } saei_zip_entry;
 
 /* Writes a whole archive, crash-safe; ZIP64 where sizes or offsets ask for it. The bytes depend on the
-   entries alone: the date of every member is 1980-01-01. At most 65534 entries. Source: PKWARE
-   APPNOTE 6.3.10. */
+   entries alone: the date of every member is 1980-01-01. At most 65534 entries. */
 sae_status saei_zip_save(sae_context *context, const char *path, saei_replace replace,
                          const saei_zip_entry *entries, size_t n, sae_error *err);
 

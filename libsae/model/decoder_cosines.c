@@ -97,19 +97,24 @@ static bool has_direction(const sae_model *model, size_t latent)
     return saei_row_norm2(model->W_dec + latent * model->d, model->d) > 0;
 }
 
+/* The largest cosine of latent j; NaN without another that has a direction. */
+static double largest_of(const cosine_job *job, size_t j)
+{
+    size_t F = job->model->n_latents;
+    float x = job->most[j];
+    for (size_t worker = 1; worker < job->workers; worker++)
+        x = fmaxf(x, job->most[worker * F + j]);
+    return has_direction(job->model, j) && isfinite(x) ? fmin((double)x, 1) : NAN;
+}
+
 static sae_decoder_cosines summarise(const cosine_job *job, double *most)
 {
     sae_decoder_cosines out = {.mean = NAN, .median = NAN, .upper = NAN, .most = NAN};
-    size_t F = job->model->n_latents, n = 0;
+    size_t n = 0;
     double sum = 0;
-    for (size_t j = 0; j < F; j++) {
-        if (!has_direction(job->model, j))
-            continue;
-        float x = job->most[j];
-        for (size_t worker = 1; worker < job->workers; worker++)
-            x = fmaxf(x, job->most[worker * F + j]);
-        most[n++] = fmin((double)x, 1);
-    }
+    for (size_t j = 0; j < job->model->n_latents; j++)
+        if (has_direction(job->model, j))
+            most[n++] = largest_of(job, j);
     out.latents = n;
     if (n < 2)
         return out;
@@ -125,7 +130,7 @@ static sae_decoder_cosines summarise(const cosine_job *job, double *most)
     return out;
 }
 
-sae_status sae_model_decoder_cosines(sae_decoder_cosines *out, const sae_model *model,
+sae_status sae_model_decoder_cosines(sae_decoder_cosines *out, double *largest, const sae_model *model,
                                      sae_progress_fn progress, void *user, sae_error *err)
 {
     size_t d = model->d, F = model->n_latents, blocks = (F + BLOCK - 1) / BLOCK;
@@ -150,6 +155,8 @@ sae_status sae_model_decoder_cosines(sae_decoder_cosines *out, const sae_model *
     }
     if (status == SAE_OK)
         *out = summarise(&job, most);
+    for (size_t j = 0; j < F && largest != NULL && status == SAE_OK; j++)
+        largest[j] = largest_of(&job, j);
     saei_free(job.context, most);
     saei_free(job.context, job.most);
     saei_free(job.context, job.cosine);

@@ -425,7 +425,9 @@ absent never never.ckpt
 : >after.txt
 ls -a >before.txt
 for arguments in "train mix.npy -o full $small" 'encode m1 mix.npy -o full' \
-    "study study.json -m taught -o full $quick" 'rank m1 --before base.npy --after after.npy -o full' 'shuffle mix.npy -o full.h5' 'shuffle mix.npy -o full.npy'; do
+    "study study.json -m taught -o full $quick" 'rank m1 --before base.npy --after after.npy -o full' 'shuffle mix.npy -o full.h5' 'shuffle mix.npy -o full.npy' \
+    'encode m1 mix.npy -o full.npz' 'encode m1 mix.npy -o full.pt' 'eval m1 mix.npy --arrays full.safetensors' 'convert mix.npy -o full.safetensors' \
+    'rank m1 --before base.npy --after after.npy -o full.h5'; do
     (ulimit -f 1 && exec "$sae" $arguments --quiet) >out.txt 2>err.txt
     status=$?
     what=$arguments

@@ -172,7 +172,7 @@ START_TEST(decoder_cosines_are_those_of_numpy)
     size_t n;
     double *expected = fixture(FIXTURES, "nearest", &n), *bins = fixture(FIXTURES, "nearest_bins", &n);
     sae_decoder_cosines got;
-    ck_assert_int_eq(sae_model_decoder_cosines(&got, model, NULL, NULL, NULL), SAE_OK);
+    ck_assert_int_eq(sae_model_decoder_cosines(&got, NULL, model, NULL, NULL, NULL), SAE_OK);
     ck_assert_uint_eq(got.latents, F);
     assert_close(got.mean, expected[0], 1e-6, "mean");
     assert_close(got.median, expected[1], 1e-6, "median");
@@ -210,7 +210,7 @@ static sae_decoder_cosines cosines_of_twins(unsigned threads, bool with_zero)
     sae_decoder_cosines out;
     memset(&out, 0, sizeof out);
     ck_assert_int_eq(sae_model_new(&model, context, &params, NULL), SAE_OK);
-    ck_assert_int_eq(sae_model_decoder_cosines(&out, model, NULL, NULL, NULL), SAE_OK);
+    ck_assert_int_eq(sae_model_decoder_cosines(&out, NULL, model, NULL, NULL, NULL), SAE_OK);
     sae_model_free(model);
     ck_assert_uint_eq(sae_context_memory_used(context), 0);
     sae_context_free(context);
@@ -244,11 +244,11 @@ START_TEST(rows_of_length_zero_are_nobodys_neighbour)
     sae_model *model;
     sae_decoder_cosines got;
     ck_assert_int_eq(sae_model_new(&model, context, &params, NULL), SAE_OK);
-    ck_assert_int_eq(sae_model_decoder_cosines(&got, model, NULL, NULL, NULL), SAE_OK);
+    ck_assert_int_eq(sae_model_decoder_cosines(&got, NULL, model, NULL, NULL, NULL), SAE_OK);
     ck_assert(got.latents == 2 && got.mean == -1 && got.most == -1 && got.bins[0] == 2);
     sae_model_free(model);
     model = toy_identity(context, 1, 1);
-    ck_assert_int_eq(sae_model_decoder_cosines(&got, model, NULL, NULL, NULL), SAE_OK);
+    ck_assert_int_eq(sae_model_decoder_cosines(&got, NULL, model, NULL, NULL, NULL), SAE_OK);
     ck_assert(got.latents == 1 && isnan(got.mean));
     sae_model_free(model);
     sae_context_free(context);
@@ -270,7 +270,7 @@ START_TEST(stops_when_asked)
     sae_evaluation got;
     sae_decoder_cosines cosines;
     ck_assert_int_eq(sae_model_evaluate_all(&got, NULL, model, dump, stop, NULL, NULL), SAE_STOPPED);
-    ck_assert_int_eq(sae_model_decoder_cosines(&cosines, model, stop, NULL, NULL), SAE_STOPPED);
+    ck_assert_int_eq(sae_model_decoder_cosines(&cosines, NULL, model, stop, NULL, NULL), SAE_STOPPED);
     sae_dump_free(dump);
     sae_model_free(model);
     ck_assert_uint_eq(sae_context_memory_used(context), 0);

@@ -13,6 +13,9 @@ enum { D = 5, ROWS = 1000, ITEMS = D * ROWS, ITEM_MAX = 8, PATH_BYTES = 64 };
 static const saei_dtype dtypes[] = {SAEI_F16, SAEI_BF16, SAEI_F32, SAEI_F64};
 enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
 
+static const char *const formats[] = {"between.h5", "between.npz", "between.safetensors", "between.pt"};
+enum { FORMATS = sizeof formats / sizeof formats[0] };
+
 typedef unsigned char file_bytes[SAEI_NPY_HEADER_BYTES + ITEMS * ITEM_MAX];
 
 /* Random bits, but for the exponents of NaN and Inf: the highest exponent bit is cleared. Subnormals stay. */
@@ -46,8 +49,8 @@ START_TEST(bits_survive_the_round_trip)
 {
     static file_bytes given, got;
     char folder[] = "/tmp/libsae-save-XXXXXX", path[3][PATH_BYTES];
-    static const char *const names[] = {"given.npy", "between.h5", "got.npy"};
-    size_t bytes = fill(given, dtypes[_i]);
+    const char *const names[] = {"given.npy", formats[_i % FORMATS], "got.npy"};
+    size_t bytes = fill(given, dtypes[_i / FORMATS]);
     ck_assert_ptr_nonnull(mkdtemp(folder));
     for (size_t i = 0; i < 3; i++)
         snprintf(path[i], PATH_BYTES, "%s/%s", folder, names[i]);
@@ -71,11 +74,56 @@ START_TEST(bits_survive_the_round_trip)
 }
 END_TEST
 
+/* Integers and reals, the selected rows alone, from one format into the next and back. */
+START_TEST(columns_go_along)
+{
+    static float rows[ITEMS];
+    static double token[ROWS], score[ROWS], got[ROWS];
+    char folder[] = "/tmp/libsae-save-XXXXXX", path[2][PATH_BYTES];
+    sae_context *context;
+    sae_dump *dump, *from;
+    sae_dump_options options;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path[0], PATH_BYTES, "%s/%s", folder, formats[_i]);
+    snprintf(path[1], PATH_BYTES, "%s/back.h5", folder);
+    for (size_t i = 0; i < ROWS; i++) {
+        token[i] = (double)(i * 7919 % 50000);
+        score[i] = (double)i / 3 - 5;
+    }
+    ck_assert_int_eq(sae_context_new(&context, NULL, NULL), SAE_OK);
+    ck_assert_int_eq(sae_dump_from_rows(&dump, context, (sae_view){rows, ROWS, D, D}, NULL), SAE_OK);
+    ck_assert_int_eq(sae_dump_add_column(dump, "labels/token", token, NULL), SAE_OK);
+    ck_assert_int_eq(sae_dump_add_column(dump, "score", score, NULL), SAE_OK);
+    ck_assert_int_eq(sae_dump_save(dump, path[0], false, NULL, NULL, NULL), SAE_OK);
+    sae_dump_free(dump);
+    sae_dump_options_init(&options);
+    options.where = "score>=0";
+    const char *files[2] = {path[0], path[1]};
+    ck_assert_int_eq(sae_dump_open(&from, context, &files[0], 1, &options, NULL), SAE_OK);
+    ck_assert_int_eq(sae_dump_save(from, path[1], false, NULL, NULL, NULL), SAE_OK);
+    sae_dump_free(from);
+    ck_assert_int_eq(sae_dump_open(&dump, context, &files[1], 1, NULL, NULL), SAE_OK);
+    ck_assert_uint_eq(sae_dump_rows(dump), ROWS - 15);
+    ck_assert_uint_eq(sae_dump_columns(dump), 2);
+    ck_assert_int_eq(sae_dump_read_column(got, dump, "labels/token", NULL), SAE_OK);
+    ck_assert_mem_eq(got, token + 15, (ROWS - 15) * sizeof *got);
+    ck_assert_int_eq(sae_dump_read_column(got, dump, "score", NULL), SAE_OK);
+    ck_assert_mem_eq(got, score + 15, (ROWS - 15) * sizeof *got);
+    sae_dump_free(dump);
+    ck_assert_uint_eq(sae_context_memory_used(context), 0);
+    sae_context_free(context);
+    unlink(path[0]);
+    unlink(path[1]);
+    rmdir(folder);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("dump_save");
     TCase *tests = tcase_create("dump_save");
-    tcase_add_loop_test(tests, bits_survive_the_round_trip, 0, DTYPES);
+    tcase_add_loop_test(tests, bits_survive_the_round_trip, 0, DTYPES * FORMATS);
+    tcase_add_loop_test(tests, columns_go_along, 0, FORMATS);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

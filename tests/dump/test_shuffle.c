@@ -313,12 +313,13 @@ START_TEST(a_full_disk_leaves_nothing)
 {
     signal(SIGXFSZ, SIG_IGN);
     sae_dump *dump = open_rows(context);
-    for (int i = 0; i < 2; i++)
+    static const char *const names[] = {"full.h5", "full.npy", "full.npz", "full.safetensors", "full.pt"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         for (rlim_t bytes = 0; bytes < ROWS * D * sizeof(float); bytes += 1 + ROWS * D * sizeof(float) / 9) {
             struct rlimit limit = {bytes, RLIM_INFINITY};
             /* No assertion while the limit is on: Check writes a file too. */
             setrlimit(RLIMIT_FSIZE, &limit);
-            sae_status status = shuffle(dump, temp_path(i == 0 ? "full.h5" : "full.npy"), 1);
+            sae_status status = shuffle(dump, temp_path(names[i]), 1);
             limit.rlim_cur = RLIM_INFINITY;
             ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
             ck_assert_int_eq(status, SAE_E_IO);

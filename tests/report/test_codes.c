@@ -7,6 +7,8 @@
 #include "../tools/test_context.h"
 
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 enum { ROWS = 5000, D = 6, F = 16, K = 3 };
 
@@ -64,6 +66,9 @@ static double *read_array(saei_reader *reader, const char *name, const char *dty
     return out;
 }
 
+static const char *const formats[] = {"codes.h5", "codes.npz", "codes.safetensors", "codes.pt", "codes"};
+enum { FORMATS = sizeof formats / sizeof formats[0] };
+
 static sae_status save(const char *name, bool overwrite)
 {
     return sae_codes_save(model, dump, temp_path(name), overwrite, NULL, NULL, &err);
@@ -71,7 +76,11 @@ static sae_status save(const char *name, bool overwrite)
 
 START_TEST(holds_what_the_model_encodes)
 {
-    ck_assert_msg(save("codes.h5", false) == SAE_OK, "%s", err.text);
+    const char *name = formats[_i];
+    bool is_pt = strcmp(name, "codes.pt") == 0;
+    const char *whole = is_pt ? "int64" : "uint64";
+    ck_assert_msg(save(name, false) == SAE_OK, "%s", err.text);
+    ck_assert_int_eq(temp_folder_entries(), 1);
     sae_codes *codes;
     ck_assert_int_eq(sae_codes_new(&codes, context, &err), SAE_OK);
     ck_assert_int_eq(sae_model_encode(codes, model, (sae_view){data, ROWS, D, D}, &err), SAE_OK);
@@ -80,18 +89,22 @@ START_TEST(holds_what_the_model_encodes)
     ck_assert_uint_gt(n, ROWS / 2);
     ck_assert_uint_lt(n, ROWS * K);
     saei_reader *reader;
-    ck_assert_int_eq(saei_reader_open(&reader, context, temp_path("codes.h5"), &err), SAE_OK);
-    double *row_ptr = read_array(reader, "row_ptr", "uint64", ROWS + 1);
+    ck_assert_int_eq(saei_reader_open(&reader, context, temp_path(name), &err), SAE_OK);
+    double *shape = read_array(reader, "shape", whole, 2);
+    ck_assert(shape[0] == ROWS && shape[1] == F);
+    double *row_ptr = read_array(reader, "row_ptr", whole, ROWS + 1);
     for (size_t i = 0; i <= ROWS; i++)
         ck_assert(row_ptr[i] == (double)expected.row_ptr[i]);
-    double *latent = read_array(reader, "latent", "uint32", n),
+    double *latent = read_array(reader, "latent", is_pt ? "int32" : "uint32", n),
            *value = read_array(reader, "value", "float32", n);
     for (size_t i = 0; i < n; i++)
         ck_assert(latent[i] == expected.latent[i] && value[i] == (double)expected.value[i]);
-    double *tokens = read_array(reader, "labels/token", "uint64", ROWS);
+    double *tokens = read_array(reader, "labels/token", whole, ROWS);
     double *scores = read_array(reader, "columns/latent", "float64", ROWS);
     for (size_t i = 0; i < ROWS; i++)
         ck_assert(tokens[i] == token[i] && scores[i] == score[i]);
+    ck_assert_int_eq(saei_reader_check_rest(reader, &err), SAE_OK);
+    free(shape);
     free(row_ptr);
     free(latent);
     free(value);
@@ -104,9 +117,9 @@ END_TEST
 
 START_TEST(says_what_it_is)
 {
-    ck_assert_int_eq(save("codes.h5", false), SAE_OK);
+    ck_assert_int_eq(save(formats[_i], false), SAE_OK);
     sae_file *file;
-    ck_assert_int_eq(sae_file_open(&file, context, temp_path("codes.h5"), &err), SAE_OK);
+    ck_assert_int_eq(sae_file_open(&file, context, temp_path(formats[_i]), &err), SAE_OK);
     ck_assert_str_eq(sae_file_role(file), "codes");
     const char *expected[][2] = {{"format", "libsae-codes"}, {"dump", "rows in memory"},
                                  {"rows", "5000"},           {"d", "6"},
@@ -128,13 +141,13 @@ END_TEST
 
 START_TEST(keeps_a_file_unless_told)
 {
-    ck_assert_int_eq(save("codes.h5", false), SAE_OK);
+    ck_assert_int_eq(save(formats[_i], false), SAE_OK);
     size_t before_bytes, after_bytes;
-    char *before = temp_read(temp_path("codes.h5"), &before_bytes);
-    ck_assert_int_eq(save("codes.h5", false), SAE_E_EXISTS);
-    ck_assert_ptr_nonnull(strstr(err.text, "codes.h5"));
-    ck_assert_int_eq(save("codes.h5", true), SAE_OK);
-    char *after = temp_read(temp_path("codes.h5"), &after_bytes);
+    char *before = temp_read(temp_path(formats[_i]), &before_bytes);
+    ck_assert_int_eq(save(formats[_i], false), SAE_E_EXISTS);
+    ck_assert_ptr_nonnull(strstr(err.text, formats[_i]));
+    ck_assert_int_eq(save(formats[_i], true), SAE_OK);
+    char *after = temp_read(temp_path(formats[_i]), &after_bytes);
     ck_assert_uint_eq(before_bytes, after_bytes);
     ck_assert_mem_eq(before, after, after_bytes);
     free(before);
@@ -154,13 +167,77 @@ static int stop_in_the_middle(void *user, const char *stage, uint64_t done, uint
 START_TEST(leaves_nothing_behind_when_it_fails)
 {
     int calls = 0;
-    ck_assert_int_eq(sae_codes_save(model, dump, temp_path("c.h5"), false, stop_in_the_middle, &calls, &err),
+    const char *name = formats[_i];
+    ck_assert_int_eq(sae_codes_save(model, dump, temp_path(name), false, stop_in_the_middle, &calls, &err),
                      SAE_STOPPED);
     ck_assert_int_eq(calls, 2);
+    ck_assert_int_eq(temp_folder_entries(), 0);
     data[4000 * D] = NAN;
-    ck_assert_int_eq(save("c.h5", false), SAE_E_NONFINITE);
+    ck_assert_int_eq(save(name, false), SAE_E_NONFINITE);
     ck_assert_int_eq(temp_folder_entries(), 0);
     ck_assert_int_ne(save("no_such_folder/c.h5", false), SAE_OK);
+}
+END_TEST
+
+START_TEST(a_npy_holds_one_array)
+{
+    ck_assert_int_eq(save("codes.npy", false), SAE_E_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.text, "codes.npy"));
+    ck_assert_int_eq(temp_folder_entries(), 0);
+}
+END_TEST
+
+/* The same bytes with any number of threads and little memory: the rows would not fit into it. */
+START_TEST(threads_and_memory_change_nothing)
+{
+    size_t wanted_bytes, bytes;
+    ck_assert_int_eq(save(formats[_i], true), SAE_OK);
+    char *wanted = temp_read(temp_path(formats[_i]), &wanted_bytes);
+    for (unsigned threads = 1; threads <= 3; threads++) {
+        sae_context_options options;
+        sae_context_options_init(&options);
+        options.threads = threads;
+        options.memory_limit = threads == 2 ? 8 << 20 : 0;
+        sae_context *other;
+        sae_model *same_model;
+        sae_dump *same;
+        const sae_params params = sae_model_params(model);
+        ck_assert_int_eq(sae_context_new(&other, &options, &err), SAE_OK);
+        ck_assert_int_eq(sae_model_new(&same_model, other, &params, &err), SAE_OK);
+        ck_assert_int_eq(sae_dump_from_rows(&same, other, (sae_view){data, ROWS, D, D}, &err), SAE_OK);
+        ck_assert_int_eq(sae_dump_add_column(same, "labels/token", token, &err), SAE_OK);
+        ck_assert_int_eq(sae_dump_add_column(same, "latent", score, &err), SAE_OK);
+        sae_status status = sae_codes_save(same_model, same, temp_path(formats[_i]), true, NULL, NULL, &err);
+        ck_assert_msg(status == SAE_OK, "%s", err.text);
+        char *got = temp_read(temp_path(formats[_i]), &bytes);
+        ck_assert_uint_eq(bytes, wanted_bytes);
+        ck_assert_mem_eq(got, wanted, bytes);
+        free(got);
+        sae_dump_free(same);
+        sae_model_free(same_model);
+        ck_assert_uint_eq(sae_context_memory_used(other), 0);
+        sae_context_free(other);
+    }
+    free(wanted);
+}
+END_TEST
+
+/* A limit on the size of files fails a write as a full disk does: of the output, and of what waits beside it.
+ */
+START_TEST(a_full_disk_leaves_nothing)
+{
+    signal(SIGXFSZ, SIG_IGN);
+    for (rlim_t bytes = 0; bytes < 60000; bytes += 7001) {
+        struct rlimit limit = {bytes, RLIM_INFINITY};
+        /* No assertion while the limit is on: Check writes a file too. */
+        setrlimit(RLIMIT_FSIZE, &limit);
+        sae_status status = save(formats[_i], false);
+        limit.rlim_cur = RLIM_INFINITY;
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        ck_assert_int_eq(status, SAE_E_IO);
+        ck_assert_ptr_nonnull(strstr(err.text, formats[_i]));
+        ck_assert_int_eq(temp_folder_entries(), 0);
+    }
 }
 END_TEST
 
@@ -180,10 +257,13 @@ int main(void)
     Suite *suite = suite_create("codes");
     TCase *tests = tcase_create("file");
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_add_test(tests, holds_what_the_model_encodes);
-    tcase_add_test(tests, says_what_it_is);
-    tcase_add_test(tests, keeps_a_file_unless_told);
-    tcase_add_test(tests, leaves_nothing_behind_when_it_fails);
+    tcase_add_loop_test(tests, holds_what_the_model_encodes, 0, FORMATS);
+    tcase_add_loop_test(tests, says_what_it_is, 0, FORMATS);
+    tcase_add_loop_test(tests, keeps_a_file_unless_told, 0, FORMATS);
+    tcase_add_loop_test(tests, leaves_nothing_behind_when_it_fails, 0, FORMATS);
+    tcase_add_test(tests, a_npy_holds_one_array);
+    tcase_add_loop_test(tests, threads_and_memory_change_nothing, 0, FORMATS);
+    tcase_add_loop_test(tests, a_full_disk_leaves_nothing, 0, FORMATS);
     tcase_add_test(tests, widths_must_agree);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

@@ -1,5 +1,6 @@
 #include "diff/ranking.h"
 #include "base/number.h"
+#include "io/reader.h"
 #include "sae/report.h"
 #include "../tools/run_suite.h"
 #include "../tools/toy.h"
@@ -151,6 +152,61 @@ START_TEST(bad_requests_are_refused)
 }
 END_TEST
 
+static double number_at(saei_reader *reader, const char *name, const char *dtype, uint64_t i)
+{
+    const saei_array_info *array = saei_reader_find(reader, name);
+    double values[2];
+    ck_assert_msg(array != NULL, "no array %s", name);
+    ck_assert_str_eq(saei_dtype_name(array->dtype), dtype);
+    ck_assert_uint_eq(array->shape[0], 2);
+    ck_assert_int_eq(saei_reader_read_f64(values, reader, array, 0, 2, NULL), SAE_OK);
+    return values[i];
+}
+
+/* Every column of the CSV is an array, with all digits; p is that of the contrast that ranks. */
+START_TEST(arrays_hold_the_columns)
+{
+    static const char *const names[] = {"ranking.h5", "ranking.npz", "ranking.safetensors"};
+    bool has_control = _i % 2 == 0;
+    sae_latent_stats stats[2];
+    sae_ranking ranking = two_latents(stats, has_control);
+    sae_context *context = toy_context(1);
+    char folder[] = "/tmp/sae_report_XXXXXX", path[64], columns[sizeof header];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/%s", folder, names[_i / 2]);
+    ck_assert_int_eq(sae_report_format_of(path), SAE_REPORT_ARRAYS);
+    ck_assert_int_eq(sae_ranking_save(&ranking, context, path, SAE_REPORT_ARRAYS, false, NULL), SAE_OK);
+    ck_assert_int_eq(sae_ranking_save(&ranking, context, path, SAE_REPORT_ARRAYS, false, NULL), SAE_E_EXISTS);
+    saei_reader *reader;
+    ck_assert_int_eq(saei_reader_open(&reader, context, path, NULL), SAE_OK);
+    size_t found = 0;
+    memcpy(columns, header, sizeof header);
+    for (char *name = strtok(columns, ",\n"); name != NULL; name = strtok(NULL, ",\n"), found++)
+        ck_assert_msg(saei_reader_find(reader, name) != NULL, "no array %s", name);
+    ck_assert_uint_eq(saei_reader_count(reader), found);
+    ck_assert(number_at(reader, "latent", "uint32", 0) == 1 && number_at(reader, "rank", "uint64", 1) == 2);
+    ck_assert(number_at(reader, "score", "float64", 0) == 1.0 / 3);
+    ck_assert(isnan(number_at(reader, "delta_low", "float64", 0)));
+    ck_assert(number_at(reader, "p", "float64", 0) == (has_control ? 0.125 : 0.25));
+    ck_assert(has_control || isnan(number_at(reader, "excess", "float64", 1)));
+    saei_reader_free(reader);
+    unlink(path);
+    ck_assert_int_eq(rmdir(folder), 0);
+    ck_assert_uint_eq(sae_context_memory_used(context), 0);
+    sae_context_free(context);
+}
+END_TEST
+
+START_TEST(formats_by_suffix)
+{
+    ck_assert_int_eq(sae_report_format_of("a.csv"), SAE_REPORT_CSV);
+    ck_assert_int_eq(sae_report_format_of("a"), SAE_REPORT_CSV);
+    ck_assert_int_eq(sae_report_format_of(".npz"), SAE_REPORT_CSV);
+    ck_assert_int_eq(sae_report_format_of("a.JSONL"), SAE_REPORT_JSONL);
+    ck_assert_int_eq(sae_report_format_of("a.b/c.pt"), SAE_REPORT_ARRAYS);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("report");
@@ -161,6 +217,8 @@ int main(void)
     tcase_add_test(tests, numbers);
     tcase_add_test(tests, numbers_in_a_locale_with_a_comma);
     tcase_add_test(tests, bad_requests_are_refused);
+    tcase_add_loop_test(tests, arrays_hold_the_columns, 0, 6);
+    tcase_add_test(tests, formats_by_suffix);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
