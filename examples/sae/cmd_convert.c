@@ -139,7 +139,11 @@ static bool holds_dump(session *s, const char *path)
     sae_file *file;
     if (sae_file_open(&file, s->context, path, NULL) != SAE_OK)
         return false;
-    bool dump = strcmp(sae_file_role(file), "dump") == 0;
+    size_t matrices = 0;
+    for (size_t i = 0; i < sae_file_tensors(file); i++)
+        matrices +=
+            sae_file_tensor_rank(file, i) >= 2 && strstr(sae_file_tensor_dtype(file, i), "float") != NULL;
+    bool dump = strcmp(sae_file_role(file), "dump") == 0 && matrices == 1;
     sae_file_free(file);
     return dump;
 }

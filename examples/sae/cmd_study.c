@@ -12,13 +12,18 @@ typedef struct study_args {
     base_args base;
     output_args output;
     text_list models;
+    int rankings; /* index into suffixes */
     sae_study_options options;
 } study_args;
+
+/* Of the files of rankings: what they are. */
+static const char *const suffixes[] = {"csv", "jsonl", "h5", "npz", "safetensors", NULL};
 
 /* What each ranking needs to become a file. */
 typedef struct ranking_sink {
     sae_context *context;
     const char *folder;
+    int format; /* index into suffixes */
     bool force;
     sae_status status;
     sae_error err;
@@ -48,12 +53,19 @@ static const option study_options[] = {
     {.name = "seed", .type = OPTION_U64, AT(options.seed), .value = "N", .help = "of permutations and bootstrap"},
     {0},
 };
+
+static const option ranking_options[] = {
+    {.name = "rankings", .type = OPTION_CHOICE, AT(rankings), .value = "csv|jsonl|h5|npz|safetensors",
+     .help = "format of the ranking of each condition", .choices = suffixes},
+    {0},
+};
 /* clang-format on */
 
 static const option_group groups[] = {
     {"Models", study_inputs, 0},
     {"Decisions", study_options, 0},
     {"Output", output_options, offsetof(study_args, output)},
+    {"Rankings of the conditions", ranking_options, 0},
     {"General", base_options, offsetof(study_args, base)},
     {0},
 };
@@ -64,32 +76,32 @@ static void init(void *arguments)
     sae_study_options_init(&args->options);
 }
 
-/* FOLDER/ranking_NAME.csv; a name in a study file is no path. */
-static void ranking_path(char path[PATH_MAX], const char *folder, const char *condition)
+/* FOLDER/ranking_NAME.SUFFIX; a name in a study file is no path. */
+static void ranking_path(char path[PATH_MAX], const char *folder, const char *condition, const char *suffix)
 {
     char name[200];
     snprintf(name, sizeof name, "%s", condition);
     for (char *c = name; *c != '\0'; c++)
         if (*c == '/' || (unsigned char)*c < ' ')
             *c = '_';
-    snprintf(path, PATH_MAX, "%s/ranking_%s.csv", folder, name);
+    snprintf(path, PATH_MAX, "%s/ranking_%s.%s", folder, name, suffix);
 }
 
 /* Told before the work: what is there already, and conditions whose files would be one. */
-static bool rankings_allowed(const sae_study *study, const char *folder, bool force)
+static bool rankings_allowed(const sae_study *study, const char *folder, const char *suffix, bool force)
 {
     char path[PATH_MAX], other[PATH_MAX];
     for (size_t i = 0; i < sae_study_conditions(study); i++) {
         const char *name = sae_study_condition(study, i)->name;
         if (sae_study_condition(study, i)->role == SAE_ROLE_BASE)
             continue;
-        ranking_path(path, folder, name);
+        ranking_path(path, folder, name, suffix);
         if (!force && file_exists(path)) {
             complain("%s: is there already; pass --force to replace it", path);
             return false;
         }
         for (size_t k = 0; k < i; k++) {
-            ranking_path(other, folder, sae_study_condition(study, k)->name);
+            ranking_path(other, folder, sae_study_condition(study, k)->name, suffix);
             if (strcmp(path, other) == 0) {
                 complain("%s: would hold the ranking of both %s and %s; rename one", path,
                          sae_study_condition(study, k)->name, name);
@@ -100,14 +112,20 @@ static bool rankings_allowed(const sae_study *study, const char *folder, bool fo
     return true;
 }
 
-/* An old verdict says nothing of the rankings that replace those beside it. */
-static void withdraw_verdict(const char *folder)
+/* An old verdict says nothing of the rankings that replace those beside it, nor an old ranking in another
+ * format. */
+static void withdraw_old(const char *folder, const char *condition, int format)
 {
     static const char *const names[] = {"verdict.json", "verdict.txt"};
     char path[PATH_MAX];
     for (size_t i = 0; i < 2; i++)
         if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, names[i]) < sizeof path)
             remove(path);
+    for (int other = 0; suffixes[other] != NULL; other++) {
+        ranking_path(path, folder, condition, suffixes[other]);
+        if (other != format)
+            remove(path);
+    }
 }
 
 static int save_ranking(void *user, const sae_condition *condition, const sae_ranking *ranking)
@@ -115,9 +133,10 @@ static int save_ranking(void *user, const sae_condition *condition, const sae_ra
     ranking_sink *sink = user;
     char path[PATH_MAX];
     if (sink->force)
-        withdraw_verdict(sink->folder);
-    ranking_path(path, sink->folder, condition->name);
-    sink->status = sae_ranking_save(ranking, sink->context, path, SAE_REPORT_CSV, sink->force, &sink->err);
+        withdraw_old(sink->folder, condition->name, sink->format);
+    ranking_path(path, sink->folder, condition->name, suffixes[sink->format]);
+    sink->status =
+        sae_ranking_save(ranking, sink->context, path, sae_report_format_of(path), sink->force, &sink->err);
     return sink->status != SAE_OK;
 }
 
@@ -175,7 +194,8 @@ static sae_status weigh(sae_findings **findings, sae_model *const *models, const
 {
     const char *folder = args->output.output;
     sae_study_options options = args->options;
-    ranking_sink sink = {.context = s->context, .folder = folder, .force = args->output.force};
+    ranking_sink sink = {
+        .context = s->context, .folder = folder, .format = args->rankings, .force = args->output.force};
     options.others = (const sae_model *const *)(models + 1);
     options.n_others = args->models.n - 1;
     options.each_ranking = save_ranking;
@@ -218,7 +238,7 @@ static int run_study(session *s, const void *arguments)
     sae_status status = load(models, &study, s, args, &err);
     if (status != SAE_OK) {
         exit_status = failed(status, &err);
-    } else if (rankings_allowed(study, args->output.output, args->output.force)) {
+    } else if (rankings_allowed(study, args->output.output, suffixes[args->rankings], args->output.force)) {
         status = weigh(&findings, models, study, s, args, &err);
         progress_clear(&s->progress);
         exit_status = status == SAE_OK ? print_verdict(args->output.output) : failed(status, &err);

@@ -142,7 +142,9 @@ typedef struct sae_file sae_file;
 SAE_API sae_status sae_file_open(sae_file **out, sae_context *context, const char *path, sae_error *err);
 SAE_API void sae_file_free(sae_file *file);
 SAE_API const char *sae_file_format(const sae_file *file); /* "HDF5", "npy", "npz", "safetensors", "PyTorch", "raw" */
-SAE_API const char *sae_file_role(const sae_file *file);   /* "dump", "model", "codes", "steering", "checkpoint", "arrays" */
+/* "dump", "model", "codes", "steering", "checkpoint", "ranking", "rankers", "statistics", "prompt means"; "arrays": none
+   of them. */
+SAE_API const char *sae_file_role(const sae_file *file);
 SAE_API uint64_t sae_file_bytes(const sae_file *file);
 SAE_API size_t sae_file_tensors(const sae_file *file);
 SAE_API const char *sae_file_tensor_name(const sae_file *file, size_t i);

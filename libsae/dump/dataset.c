@@ -59,6 +59,12 @@ static bool has(const saei_reader *reader, const char *array)
 
 const char *saei_reader_role(const saei_reader *reader)
 {
+    static const struct {
+        const char *format, *role;
+    } results[] = {{"libsae-ranking", "ranking"},
+                   {"libsae-rankers", "rankers"},
+                   {"libsae-statistics", "statistics"},
+                   {"libsae-prompt-means", "prompt means"}};
     if (attribute_is(reader, "format", "libsae-checkpoint"))
         return "checkpoint";
     if (attribute_is(reader, "format", "libsae-model") || (has(reader, "W_enc") && has(reader, "W_dec")) ||
@@ -69,6 +75,9 @@ const char *saei_reader_role(const saei_reader *reader)
         return "codes";
     if (attribute_is(reader, "format", "libsae-steering"))
         return "steering";
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++)
+        if (attribute_is(reader, "format", results[i].format))
+            return results[i].role;
     for (size_t i = 0; i < saei_reader_count(reader); i++)
         if (is_candidate(saei_reader_at(reader, i)))
             return "dump";

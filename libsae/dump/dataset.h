@@ -4,7 +4,8 @@
 
 #include "io/reader.h"
 
-/* "checkpoint", "model", "codes", "steering", "dump" or "arrays", as sae_file_role. */
+/* "checkpoint", "model", "codes", "steering", "ranking", "rankers", "statistics", "prompt means", "dump" or "arrays", as
+   sae_file_role. */
 const char *saei_reader_role(const saei_reader *reader);
 
 /* The array called `name`, or with NULL the one 2-D or 3-D float array there is. It has rank 2 or 3 and a

@@ -271,6 +271,14 @@ one_line_naming study --force
 expect 0 "$sae" study study.json -m taught -m m3 -o study $quick --force --quiet
 prints 'found in 2 of 2 models' stable
 [ "$(wc -l <study/matches.csv)" -gt 1 ] || complain 'no matches with another model'
+expect 0 "$sae" study study.json -m taught -o study $quick --force --quiet --rankings npz
+[ -s study/ranking_a_b.npz ] || complain 'no ranking as .npz'
+absent study/ranking_a_b.csv
+expect 0 "$sae" info --verify study/ranking_a_b.npz
+prints 'npz, ranking' 'excess_p_family' 'float64' ' 32 '
+expect 0 "$sae" info study/verdict.json study.json
+prints 'verdict of a study' "carried by latent $carrier" 'study, 3 conditions' 'a/b: 400 rows'
+expect 0 "$sae" study study.json -m taught -o study $quick --force --quiet
 rm study/verdict.json
 expect 1 "$sae" study study.json -m taught -o study $quick
 one_line_naming 'study/ranking_' --force
