@@ -16,11 +16,25 @@ extern "C" {
                    2407.14435)
      SAE_GATED     f_j = relu(exp(r_mag,j) · xc · W_enc,j + b_mag,j) where π_j > 0, else 0 (Rajamanoharan et
    al. 2024, arXiv 2404.16014) and x̂ = f W_dec + b_dec. An SAE trained with BatchTopK or as Matryoshka is a
-   JumpReLU when it is used, with one threshold for all latents. */
+   JumpReLU when it is used, with one threshold for all latents. Where rows are normalised (sae_row_norm), x and x̂
+   are the normalised ones here. */
 typedef enum sae_activation { SAE_TOPK = 0, SAE_RELU, SAE_JUMPRELU, SAE_GATED } sae_activation;
 
 /* "topk", "relu", "jumprelu", "gated"; NULL for another value. */
 SAE_API const char *sae_activation_name(sae_activation activation);
+
+/* What is done to each row x [d] by itself before the encoder, and undone after the decoder by the same row's
+   shift m and scale s: the activations are those of z, and x̂ = s ẑ + m with ẑ = f W_dec + b_dec.
+     SAE_NO_ROW_NORM    z = x, m = 0, s = 1
+     SAE_LAYER_NORM     m the mean of the d numbers, s their standard deviation (of d − 1), z = (x − m) / (s + 1e-5):
+                        OpenAI's sparse_autoencoder (Gao et al. 2024), SAELens' layer_norm, BatchTopK's input_unit_norm.
+                        A row of equal numbers has z = 0 and comes back as it is. d >= 2
+     SAE_CONSTANT_NORM  m = 0, s = ‖x‖ / √d, z = x / s, of length √d: SAELens' constant_norm_rescale. A row of
+                        zeros has z = 0, where SAELens has NaN */
+typedef enum sae_row_norm { SAE_NO_ROW_NORM = 0, SAE_LAYER_NORM, SAE_CONSTANT_NORM } sae_row_norm;
+
+/* "none", "layer_norm", "constant_norm"; NULL for another value. */
+SAE_API const char *sae_row_norm_name(sae_row_norm norm);
 
 /* A trained SAE. Immutable once built; may serve many threads at once. */
 typedef struct sae_model sae_model;
@@ -38,10 +52,12 @@ typedef struct sae_params {
     const float *threshold; /* [F], JumpReLU only, >= 0 */
     const float *r_mag;     /* [F], gated only: logarithm of the gain of the magnitude */
     const float *b_mag;     /* [F], gated only */
+    sae_row_norm row_norm;  /* of the rows; the parameters are in units of normalised rows */
 } sae_params;
 
 /* Copies the parameters. SAE_E_ARGUMENT unless d >= 1, 1 <= F <= 2^32 - 1, k in 1 .. F for TopK and 0 else,
-   exactly the vectors of the activation are given, and no threshold is negative (the activation would be);
+   exactly the vectors of the activation are given, no threshold is negative (the activation would be), and d >= 2
+   for a layer norm;
    SAE_E_NONFINITE unless all numbers are finite, exp(r_mag) too. A latent is switched off by a large finite
    threshold. */
 SAE_API sae_status sae_model_new(sae_model **out, sae_context *context, const sae_params *params,
@@ -111,6 +127,8 @@ typedef struct sae_codes_view {
     const uint64_t *row_ptr; /* [rows + 1], row_ptr[0] = 0 */
     const uint32_t *latent;  /* [row_ptr[rows]] */
     const float *value;      /* [row_ptr[rows]] */
+    /* Of a model that normalises rows, else NULL: m and s of each row, which no activation tells. */
+    const float *row_shift, *row_scale; /* [rows] */
 } sae_codes_view;
 
 /* A buffer of codes that sae_model_encode fills; reuse it, it only grows. Not for two threads at once. */
@@ -124,7 +142,9 @@ SAE_API sae_codes_view sae_codes_get(const sae_codes *codes); /* valid until the
    follows the number of active latents, never n · F. SAE_E_MISMATCH when rows.cols != d. */
 SAE_API sae_status sae_model_encode(sae_codes *codes, const sae_model *model, sae_view rows, sae_error *err);
 
-/* Reconstructs rows: out [codes.rows, d] in raw activation units. */
+/* Reconstructs rows: out [codes.rows, d] in raw activation units. SAE_E_MISMATCH when codes name a latent that the
+   model lacks, or do not have the shift and the scale of each row for a model that normalises them; set these to 0
+   and 1 for the normalised reconstruction ẑ. */
 SAE_API sae_status sae_model_decode(float *out, const sae_model *model, sae_codes_view codes, sae_error *err);
 
 #ifdef __cplusplus

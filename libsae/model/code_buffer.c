@@ -59,17 +59,44 @@ void sae_codes_free(sae_codes *codes)
     saei_free(codes->context, codes->row_ptr);
     saei_free(codes->context, codes->latent);
     saei_free(codes->context, codes->value);
+    saei_free(codes->context, codes->row_shift);
+    saei_free(codes->context, codes->row_scale);
     saei_free(codes->context, codes);
 }
 
 sae_codes_view sae_codes_get(const sae_codes *codes)
 {
-    return (sae_codes_view){codes->rows, codes->row_ptr, codes->latent, codes->value};
+    return (sae_codes_view){codes->rows,
+                            codes->row_ptr,
+                            codes->latent,
+                            codes->value,
+                            codes->normalised ? codes->row_shift : NULL,
+                            codes->normalised ? codes->row_scale : NULL};
 }
 
-sae_status saei_codes_start(sae_codes *codes, size_t rows, sae_error *err)
+static sae_status reserve_frames(sae_codes *codes, size_t rows, sae_error *err)
+{
+    /* Buffers of no row are buffers too, as below. */
+    if (rows <= codes->frames_capacity && codes->row_scale != NULL)
+        return SAE_OK;
+    sae_status status = saei_grow(&codes->row_shift, codes->context, 0, rows, sizeof(float), err);
+    if (status == SAE_OK)
+        status = saei_grow(&codes->row_scale, codes->context, 0, rows, sizeof(float), err);
+    if (status == SAE_OK)
+        codes->frames_capacity = rows;
+    return status;
+}
+
+sae_status saei_codes_start(sae_codes *codes, size_t rows, bool normalised, sae_error *err)
 {
     codes->rows = 0;
+    codes->normalised = false;
+    if (normalised) {
+        sae_status status = reserve_frames(codes, rows, err);
+        if (status != SAE_OK)
+            return status;
+        codes->normalised = true;
+    }
     if (rows <= codes->rows_capacity)
         return SAE_OK;
     sae_status status =

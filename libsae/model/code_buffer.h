@@ -24,6 +24,9 @@ struct sae_codes {
     uint64_t *row_ptr;
     uint32_t *latent;
     float *value;
+    bool normalised; /* whether the rows held have a shift and a scale */
+    size_t frames_capacity;
+    float *row_shift, *row_scale; /* [frames_capacity] */
     /* Work of the encoder, sized for the model of the last call. */
     size_t work_d, work_latents;
     saei_slot_rows level[SAEI_SLOT_LEVELS]; /* each holds rows that filled the slots of the one before; made
@@ -34,8 +37,9 @@ struct sae_codes {
 sae_status saei_slot_rows_new(saei_slot_rows *out, sae_context *context, size_t rows, size_t slots, size_t d,
                               size_t scratch_floats, sae_error *err);
 
-/* Room for the row pointers of `rows` rows; drops the codes held. */
-sae_status saei_codes_start(sae_codes *codes, size_t rows, sae_error *err);
+/* Room for the row pointers of `rows` rows, and for the shift and scale of each where they are normalised;
+   drops the codes held. */
+sae_status saei_codes_start(sae_codes *codes, size_t rows, bool normalised, sae_error *err);
 
 /* Makes room for so many more entries at once. */
 sae_status saei_codes_reserve(sae_codes *codes, size_t more, sae_error *err);

@@ -12,6 +12,7 @@ sae_status saei_difference_view_init(saei_difference_view *view, const sae_model
                                    sizeof *view->vectors, err);
     if (status != SAE_OK)
         return status;
+    view->model.row_norm = SAE_NO_ROW_NORM;
     view->model.b_dec = view->vectors; /* zero, as allocated */
     view->model.b_enc = view->vectors + d;
     for (size_t j = 0; j < F; j++)

@@ -6,7 +6,7 @@
 #include "base/parallel.h"
 #include "model/code_buffer.h"
 #include "model/model.h"
-#include "num/rows.h"
+#include "model/row_norm.h"
 
 #include <string.h>
 
@@ -49,7 +49,8 @@ typedef struct encode_job {
     const sae_model *model;
     const saei_slot_rows *level;
     size_t tile_rows;
-    sae_view raw; /* rows to centre first; data NULL: xc of the level is centred */
+    sae_view raw;                 /* rows to centre first; data NULL: xc of the level is centred */
+    float *row_shift, *row_scale; /* of the raw rows; NULL: nobody asks */
 } encode_job;
 
 /* Whether the row may have more active latents than it had slots. */
@@ -75,16 +76,25 @@ static void gated_magnitudes(const saei_slot_rows *level, size_t r, const sae_mo
     level->codes.count[r] = kept;
 }
 
+static void centre_row(const encode_job *job, size_t r)
+{
+    saei_row_frame frame = saei_model_centre(job->level->xc + r * job->model->d, job->model,
+                                             job->raw.data + r * job->raw.stride);
+    if (job->row_scale == NULL)
+        return;
+    job->row_shift[r] = frame.shift;
+    job->row_scale[r] = frame.scale;
+}
+
 static void encode_tile(void *arg, size_t tile, unsigned worker)
 {
     const encode_job *job = arg;
     const sae_model *model = job->model;
     const saei_slot_rows *level = job->level;
-    size_t d = model->d, first = tile * job->tile_rows,
-           end = saei_min_size(first + job->tile_rows, level->held);
+    size_t first = tile * job->tile_rows, end = saei_min_size(first + job->tile_rows, level->held);
     saei_encoder encoder = saei_model_encoder(model, level->slots);
     for (size_t r = first; job->raw.data != NULL && r < end; r++)
-        saei_row_scale_shift(level->xc + r * d, 1.0f, job->raw.data + r * job->raw.stride, model->b_dec, d);
+        centre_row(job, r);
     saei_encode_tile(level->codes, &encoder, level->xc, first, end - first,
                      level->scratch + worker * level->scratch_floats, NULL);
     if (model->activation != SAE_GATED)
@@ -165,7 +175,9 @@ static sae_status encode_chunks(sae_codes *codes, const sae_model *model, sae_vi
                      (encode_job){.model = model,
                                   .level = &codes->level[0],
                                   .tile_rows = SAEI_TILE_ROWS,
-                                  .raw = {rows.data + first * rows.stride, n, rows.cols, rows.stride}});
+                                  .raw = {rows.data + first * rows.stride, n, rows.cols, rows.stride},
+                                  .row_shift = codes->normalised ? codes->row_shift + first : NULL,
+                                  .row_scale = codes->normalised ? codes->row_scale + first : NULL});
         status = append_chunk(codes, model, err);
     }
     return status;
@@ -179,7 +191,7 @@ sae_status sae_model_encode(sae_codes *codes, const sae_model *model, sae_view r
                          rows.cols, model->d);
     sae_status status = make_work(codes, model, err);
     if (status == SAE_OK)
-        status = saei_codes_start(codes, rows.rows, err);
+        status = saei_codes_start(codes, rows.rows, model->row_norm != SAE_NO_ROW_NORM, err);
     if (status == SAE_OK)
         status = encode_chunks(codes, model, rows, err);
     if (status != SAE_OK)

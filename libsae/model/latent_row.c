@@ -1,6 +1,7 @@
 #include "model/latent_row.h"
 #include "base/memory.h"
 #include "model/model.h"
+#include "model/row_norm.h"
 #include "num/rows.h"
 
 struct saei_latent_row {
@@ -79,7 +80,7 @@ void saei_latent_row_read(float *value, saei_latent_row *row, const uint32_t *la
 {
     const sae_model *model = row->model;
     saei_encoder encoder = saei_model_encoder(model, model->k);
-    saei_row_scale_shift(row->xc, 1.0f, x, model->b_dec, model->d);
+    saei_model_centre(row->xc, model, x);
     if (model->activation == SAE_TOPK) {
         saei_encode_tile(row->codes, &encoder, row->xc, 0, 1, row->scratch, NULL);
         pick(value, &row->codes, latent, n);

@@ -23,6 +23,10 @@ static sae_status check_shape(const sae_params *shape, sae_error *err)
         return saei_fail(err, SAE_E_ARGUMENT,
                          "k = %zu for a %s model of %zu latents: TopK needs 1 <= k <= latents, the others 0",
                          shape->k, sae_activation_name(shape->activation), shape->n_latents);
+    if (sae_row_norm_name(shape->row_norm) == NULL)
+        return saei_fail(err, SAE_E_ARGUMENT, "%d is no norm of rows", (int)shape->row_norm);
+    if (shape->row_norm == SAE_LAYER_NORM && shape->d < 2)
+        return saei_fail(err, SAE_E_ARGUMENT, "a layer norm needs rows of two numbers or more, not d = 1");
     return SAE_OK;
 }
 
@@ -59,7 +63,8 @@ sae_status saei_model_alloc(sae_model **out, sae_context *context, const sae_par
                          .d = shape->d,
                          .n_latents = shape->n_latents,
                          .k = shape->k,
-                         .activation = shape->activation};
+                         .activation = shape->activation,
+                         .row_norm = shape->row_norm};
     size_t matrix = saei_mul(model->d, model->n_latents);
     size_t vectors = saei_mul(1 + count_vectors(model->activation), model->n_latents);
     status = saei_alloc(&model->W_enc, context, saei_add(saei_mul(2, matrix), saei_add(vectors, model->d)),
@@ -245,5 +250,6 @@ sae_params sae_model_params(const sae_model *model)
                         .b_dec = model->b_dec,
                         .threshold = model->threshold,
                         .r_mag = model->r_mag,
-                        .b_mag = model->b_mag};
+                        .b_mag = model->b_mag,
+                        .row_norm = model->row_norm};
 }

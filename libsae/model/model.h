@@ -11,6 +11,7 @@ struct sae_model {
     sae_context *context;
     size_t d, n_latents, k;
     sae_activation activation;
+    sae_row_norm row_norm;
     float *W_enc, *b_enc, *W_dec, *b_dec; /* one allocation, that of W_enc */
     float *threshold;                     /* JumpReLU; in the same allocation, as what follows */
     float *r_mag, *b_mag;                 /* gated */
@@ -20,8 +21,8 @@ struct sae_model {
     size_t n_metadata;
 };
 
-/* A model with the d, n_latents, activation and k of `shape` and with zero weights, to be filled, then
-   checked, before it is handed out. */
+/* A model with the d, n_latents, activation, k and row_norm of `shape` and with zero weights, to be filled,
+   then checked, before it is handed out. */
 sae_status saei_model_alloc(sae_model **out, sae_context *context, const sae_params *shape, sae_error *err);
 
 /* After the parameters were filled in: checks their values and makes what encoding derives from them. The

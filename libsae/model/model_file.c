@@ -56,6 +56,21 @@ static sae_status read_activation(sae_activation *out, const saei_safetensors *f
                      name != NULL ? name : "");
 }
 
+static sae_status read_row_norm(sae_row_norm *out, const saei_safetensors *file, const char *path,
+                                sae_error *err)
+{
+    const char *name = saei_safetensors_metadata(file, "row_norm"), *known;
+    for (int i = 0; (known = sae_row_norm_name((sae_row_norm)i)) != NULL; i++)
+        if (name == NULL || strcmp(name, known) == 0) {
+            *out = (sae_row_norm)i;
+            return SAE_OK;
+        }
+    return saei_fail(
+        err, SAE_E_UNSUPPORTED,
+        "%s: row_norm \"%.40s\" in the metadata; libsae knows none, layer_norm and constant_norm", path,
+        name);
+}
+
 static sae_status read_shape(sae_params *shape, const saei_safetensors *file, const char *path,
                              sae_error *err)
 {
@@ -65,6 +80,8 @@ static sae_status read_shape(sae_params *shape, const saei_safetensors *file, co
     shape->d = (size_t)W_enc->shape[0];
     shape->n_latents = (size_t)W_enc->shape[1];
     sae_status status = read_activation(&shape->activation, file, path, err);
+    if (status == SAE_OK)
+        status = read_row_norm(&shape->row_norm, file, path, err);
     if (status == SAE_OK && shape->activation == SAE_TOPK)
         status = read_k(&shape->k, file, path, err);
     if (status == SAE_OK && shape->k > shape->n_latents)
@@ -147,7 +164,7 @@ sae_status saei_model_file_load(sae_model **out, sae_context *context, const cha
 /* What a reader of the file needs to know, and what `sae info` can tell without the tensors. */
 typedef struct description {
     char k[24], threshold_min[SAEI_NUMBER_BYTES], threshold_max[SAEI_NUMBER_BYTES];
-    saei_metadata entries[6];
+    saei_metadata entries[7];
     size_t n;
 } description;
 
@@ -175,6 +192,8 @@ static void describe(description *out, const sae_model *model)
         snprintf(out->k, sizeof out->k, "%zu", model->k);
         out->entries[out->n++] = (saei_metadata){"k", out->k};
     }
+    if (model->row_norm != SAE_NO_ROW_NORM)
+        out->entries[out->n++] = (saei_metadata){"row_norm", sae_row_norm_name(model->row_norm)};
     if (model->threshold != NULL)
         describe_threshold(out, model);
 }

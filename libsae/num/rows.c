@@ -82,6 +82,18 @@ SAEI_CLONES void saei_rows_dot(float *out, const float *a, const float *base, si
         out[i] = saei_row_dot(a, base + row[i] * stride, d);
 }
 
+SAEI_CLONES double saei_row_sum(const float *a, size_t d)
+{
+    double lane[8] = {0};
+    size_t i = 0;
+    for (; i + 8 <= d; i += 8)
+        for (int l = 0; l < 8; l++)
+            lane[l] += (double)a[i + (size_t)l];
+    for (int l = 0; i < d; i++, l++)
+        lane[l] += (double)a[i];
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
 SAEI_CLONES double saei_row_norm2(const float *a, size_t d)
 {
     double lane[8] = {0};
@@ -114,6 +126,12 @@ SAEI_CLONES void saei_rows_combine(float *restrict out, const float *restrict ba
     }
     for (; i < n; i++)
         saei_row_axpy(out, weight[i], base + row[i] * stride, d);
+}
+
+SAEI_CLONES void saei_row_shift_scale(float *y, const float *x, double c, double a, size_t d)
+{
+    for (size_t i = 0; i < d; i++)
+        y[i] = (float)(((double)x[i] - c) * a);
 }
 
 SAEI_CLONES void saei_row_scale_shift(float *restrict y, float a, const float *restrict x,

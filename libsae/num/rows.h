@@ -9,6 +9,9 @@
 /* Σ a_i b_i */
 float saei_row_dot(const float *a, const float *b, size_t d);
 
+/* Σ a_i, in double */
+double saei_row_sum(const float *a, size_t d);
+
 /* Σ a_i², in double */
 double saei_row_norm2(const float *a, size_t d);
 
@@ -23,6 +26,9 @@ void saei_rows_combine(float *out, const float *base, size_t stride, const uint3
 /* out_i = saei_row_dot(a, row `row_i` of base, d), to the bit */
 void saei_rows_dot(float *out, const float *a, const float *base, size_t stride, const uint32_t *row,
                    size_t n, size_t d);
+
+/* y_i = (x_i − c) a, in double and rounded once; y may be x */
+void saei_row_shift_scale(float *y, const float *x, double c, double a, size_t d);
 
 /* y = a x − c; y may be x */
 void saei_row_scale_shift(float *y, float a, const float *x, const float *c, size_t d);

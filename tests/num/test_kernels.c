@@ -21,15 +21,17 @@ START_TEST(row_kernels_are_exact_on_integers)
 {
     saei_rng rng = saei_rng_new(1, SAEI_STREAM_INIT, 0);
     for (size_t d = 1; d < 70; d++) {
-        float a[70], b[70], y[70], dot = 0.0f, norm2 = 0.0f;
+        float a[70], b[70], y[70], dot = 0.0f, norm2 = 0.0f, sum = 0.0f;
         for (size_t i = 0; i < d; i++) {
             a[i] = small_integer(&rng);
             b[i] = small_integer(&rng);
             dot += a[i] * b[i];
             norm2 += a[i] * a[i];
+            sum += a[i];
         }
         ck_assert(saei_row_dot(a, b, d) == dot);
         ck_assert(saei_row_norm2(a, d) == (double)norm2);
+        ck_assert(saei_row_sum(a, d) == (double)sum);
         memcpy(y, b, sizeof y);
         saei_row_axpy(y, 3.0f, a, d);
         for (size_t i = 0; i < d; i++)
@@ -37,6 +39,9 @@ START_TEST(row_kernels_are_exact_on_integers)
         saei_row_scale_shift(y, 2.0f, a, b, d);
         for (size_t i = 0; i < d; i++)
             ck_assert(y[i] == 2.0f * a[i] - b[i]);
+        saei_row_shift_scale(y, a, 2, 3, d);
+        for (size_t i = 0; i < d; i++)
+            ck_assert(y[i] == (a[i] - 2.0f) * 3.0f);
     }
 }
 END_TEST
