@@ -43,7 +43,7 @@ SAE_API size_t sae_import_choices(const sae_import *import);
 SAE_API const char *sae_import_choice_key(const sae_import *import, size_t i);
 SAE_API const char *sae_import_choice_value(const sae_import *import, size_t i);
 
-/* d, F, the activation and k; the vectors are NULL. */
+/* d, F, the activation, k and the norm of rows; the vectors are NULL. */
 SAE_API sae_params sae_import_shape(const sae_import *import);
 
 /* Reads the weights. Scales, biases at the input and norms of decoder rows are folded, so that the model
@@ -65,7 +65,7 @@ SAE_API const char *sae_model_format_name(sae_model_format format);
 /* Writes the model so that the tool loads it and computes the same. path: the file, or the folder, which is
    made when it is not there. overwrite == false: SAE_E_EXISTS when a file to be written exists. The weights
    are written before the configuration, each file whole or not at all. SAE_E_UNSUPPORTED: the layout has no
-   such activation. */
+   such activation, or no place for the norm of rows (libsae and SAELens have one). */
 SAE_API sae_status sae_model_export(const sae_model *model, const char *path, sae_model_format format,
                                     bool overwrite, sae_error *err);
 

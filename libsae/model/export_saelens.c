@@ -4,6 +4,10 @@
 static const char *const architectures[] = {
     [SAE_TOPK] = "topk", [SAE_RELU] = "standard", [SAE_JUMPRELU] = "jumprelu", [SAE_GATED] = "gated"};
 
+static const char *const norms[] = {[SAE_NO_ROW_NORM] = "none",
+                                    [SAE_LAYER_NORM] = "layer_norm",
+                                    [SAE_CONSTANT_NORM] = "constant_norm_rescale"};
+
 static json_t *metadata_json(const sae_model *model)
 {
     const char *source = sae_model_metadata(model, "source_model"),
@@ -18,7 +22,7 @@ static json_t *config_json(const sae_model *model)
     json_t *config = json_pack("{s:s, s:I, s:I, s:s, s:s, s:b, s:s, s:s, s:o}", "architecture",
                                architectures[model->activation], "d_in", (json_int_t)model->d, "d_sae",
                                (json_int_t)model->n_latents, "dtype", "float32", "device", "cpu",
-                               "apply_b_dec_to_input", 1, "normalize_activations", "none",
+                               "apply_b_dec_to_input", 1, "normalize_activations", norms[model->row_norm],
                                "reshape_activations", "none", "metadata", metadata_json(model));
     if (config != NULL && model->activation == SAE_TOPK &&
         (json_object_set_new(config, "k", json_integer((json_int_t)model->k)) != 0 ||

@@ -19,8 +19,9 @@ typedef struct saei_matrix_source {
 
 /* With a = b_dec_at_input, s = input_scale, t = output_scale, n_j = ‖W_dec,j‖ where by_decoder_norm says so
    and 1 elsewhere, and g = decoder_gain (1 where it is NULL), the tool computes from a raw row x π = n (s x
-   W_enc + b_enc − a b_dec W_enc),  f = activation(π),  x̂ = ((f g / n) W_dec + b_dec) / t. Vectors that are
-   NULL are zeros. A vector of the latents may be a scalar: it holds for all. */
+   W_enc + b_enc − a b_dec W_enc),  f = activation(π),  x̂ = ((f g / n) W_dec + b_dec) / t. With a row_norm in
+   shape, x and x̂ are the normalised ones. Vectors that are NULL are zeros. A vector of the latents may be a
+   scalar: it holds for all. */
 typedef struct saei_import_plan {
     sae_params shape;
     saei_matrix_source W_enc, W_dec;
@@ -101,6 +102,10 @@ sae_status saei_import_settle_k(sae_import *import, double said, sae_error *err)
 sae_status saei_import_settle_threshold(sae_import *import, double said, sae_error *err);
 sae_status saei_import_settle_scale(sae_import *import, double said, sae_error *err);
 sae_status saei_import_settle_b_dec(sae_import *import, sae_answer said, sae_error *err);
+/* Rows are normalised one by one, and not scaled beside that: settles the scale too. `said`: as the files
+ * call it. */
+sae_status saei_import_settle_row_norm(sae_import *import, sae_row_norm norm, const char *said,
+                                       sae_error *err);
 
 /* import_weights.c */
 

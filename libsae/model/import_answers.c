@@ -117,3 +117,12 @@ sae_status saei_import_settle_b_dec(sae_import *import, sae_answer said, sae_err
                        said != SAE_UNSTATED ? "" : ", by --b-dec-at-input");
     return SAE_OK;
 }
+
+sae_status saei_import_settle_row_norm(sae_import *import, sae_row_norm norm, const char *said,
+                                       sae_error *err)
+{
+    import->plan.shape.row_norm = norm;
+    saei_import_choose(import, "source_row_norm", "%s: each row by itself, %s; undone at the output", said,
+                       norm == SAE_LAYER_NORM ? "(x - mean) / (sd + 1e-5)" : "to the length sqrt(d)");
+    return saei_import_settle_scale(import, 1, err);
+}

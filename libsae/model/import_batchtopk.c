@@ -41,8 +41,6 @@ static sae_status settle_rule(sae_import *import, sae_error *err)
         rule++;
     if (type != NULL && rule == RULES)
         return saei_import_refuse(import, err, "its sae_type is %.40s", type);
-    if (saei_import_true(import, "input_unit_norm"))
-        return saei_import_refuse(import, err, "each row is normalised by its own mean and deviation");
     if (rule < RULES && rules[rule].architecture != NULL)
         saei_import_choose(import, "architecture", "%s", rules[rule].architecture);
     sae_status status =
@@ -52,6 +50,14 @@ static sae_status settle_rule(sae_import *import, sae_error *err)
     if (status == SAE_OK && import->plan.shape.activation == SAE_JUMPRELU)
         status = settle_threshold(import, err);
     return status;
+}
+
+/* The name is historical: rows get the mean 0 and the deviation 1. */
+static sae_status settle_rows(sae_import *import, sae_error *err)
+{
+    if (saei_import_true(import, "input_unit_norm"))
+        return saei_import_settle_row_norm(import, SAE_LAYER_NORM, "input_unit_norm", err);
+    return saei_import_settle_scale(import, 1, err);
 }
 
 /* b_enc is stored by every class and used by the vanilla and JumpReLU ones; in the others it is 0 unless
@@ -67,7 +73,7 @@ static sae_status plan(sae_import *import, sae_error *err)
     if (status == SAE_OK)
         status = saei_import_settle_b_dec(import, SAE_YES, err);
     if (status == SAE_OK)
-        status = saei_import_settle_scale(import, 1, err);
+        status = settle_rows(import, err);
     if (status == SAE_OK)
         status = saei_import_vector(&plan->b_enc, import, "b_enc", SAEI_OF_LATENTS, err);
     return status == SAE_OK ? saei_import_vector(&plan->b_dec, import, "b_dec", SAEI_OF_INPUTS, err) : status;

@@ -37,6 +37,7 @@ static sae_status mean_length(double *out, const sae_import *import, const char 
 static sae_status settle_scales(sae_import *import, sae_error *err)
 {
     const char *norm = saei_import_text(import, "norm_activation");
+    /* What activations and reconstructions are divided by afterwards differs between versions of the tool. */
     if (norm != NULL && (strcmp(norm, "token-wise") == 0 || strcmp(norm, "batch-wise") == 0))
         return saei_import_refuse(import, err, "rows are normalised %s", norm);
     if (norm != NULL && strcmp(norm, "inference") == 0)

@@ -45,11 +45,16 @@ static sae_status settle_input(sae_import *import, sae_error *err)
     if (status != SAE_OK)
         return status;
     const char *how = saei_import_text(import, "normalize_activations");
+    if (how != NULL && strcmp(how, "layer_norm") == 0)
+        return saei_import_settle_row_norm(import, SAE_LAYER_NORM, how, err);
+    if (how != NULL && strcmp(how, "constant_norm_rescale") == 0)
+        return saei_import_settle_row_norm(import, SAE_CONSTANT_NORM, how, err);
     if (saei_import_true(import, "normalize_activations") ||
         (how != NULL && strcmp(how, "expected_average_only_in") == 0))
         return saei_import_settle_scale(import, (double)NAN, err);
     if (how != NULL && strcmp(how, "none") != 0)
-        return saei_import_refuse(import, err, "rows are normalised by %.40s, each by itself", how);
+        return saei_import_refuse(import, err,
+                                  "normalize_activations is %.40s and not folded into the weights", how);
     return saei_import_settle_scale(import, 1, err);
 }
 

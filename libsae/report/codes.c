@@ -22,21 +22,25 @@ typedef struct codes_file {
     const sae_dump *dump;
     saei_array_sink *sink;
     size_t shape, row_ptr, latent, value; /* numbers of the arrays */
-    column *columns;                      /* as those of the dump */
-    uint64_t entries;                     /* written so far */
-    float *rows;                          /* [BLOCK_ROWS, d] */
-    uint64_t *ends;                       /* [BLOCK_ROWS] */
+    size_t row_shift, row_scale;          /* the same, where the model normalises rows */
+    bool normalised;
+    column *columns;  /* as those of the dump */
+    uint64_t entries; /* written so far */
+    float *rows;      /* [BLOCK_ROWS, d] */
+    uint64_t *ends;   /* [BLOCK_ROWS] */
     sae_codes *codes;
 } codes_file;
 
 static sae_status write_texts(codes_file *f, sae_error *err)
 {
+    sae_params params = sae_model_params(f->model);
     sae_status status = saei_array_sink_text(f->sink, "format", "libsae-codes", err);
     if (status == SAE_OK)
         status = saei_array_sink_text(f->sink, "dump", sae_dump_name(f->dump), err);
     if (status == SAE_OK)
-        status = saei_array_sink_text(f->sink, "activation",
-                                      sae_activation_name(sae_model_params(f->model).activation), err);
+        status = saei_array_sink_text(f->sink, "activation", sae_activation_name(params.activation), err);
+    if (status == SAE_OK && f->normalised)
+        status = saei_array_sink_text(f->sink, "row_norm", sae_row_norm_name(params.row_norm), err);
     if (status == SAE_OK)
         status = saei_report_count(f->sink, "rows", sae_dump_rows(f->dump), err);
     if (status == SAE_OK)
@@ -46,15 +50,21 @@ static sae_status write_texts(codes_file *f, sae_error *err)
     return status == SAE_OK ? saei_report_count(f->sink, "k", sae_model_k(f->model), err) : status;
 }
 
+/* A column that is called as one of our arrays goes elsewhere. */
+static bool is_taken(const codes_file *f, const char *name)
+{
+    static const char *const ours[] = {"shape", "row_ptr", "latent", "value", "row_shift", "row_scale"};
+    for (size_t i = 0; i < (f->normalised ? 6 : 4); i++)
+        if (strcmp(name, ours[i]) == 0)
+            return true;
+    return false;
+}
+
 static sae_status declare_column(codes_file *f, size_t i, sae_error *err)
 {
-    static const char *const taken[] = {"shape", "row_ptr", "latent", "value"};
-    const char *name = sae_dump_column_name(f->dump, i), *folder = "";
+    const char *name = sae_dump_column_name(f->dump, i);
     char path[NAME_BYTES];
-    for (size_t t = 0; t < sizeof taken / sizeof taken[0]; t++)
-        if (strcmp(name, taken[t]) == 0)
-            folder = "columns/";
-    if (snprintf(path, sizeof path, "%s%s", folder, name) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s%s", is_taken(f, name) ? "columns/" : "", name) >= (int)sizeof path)
         return saei_fail(err, SAE_E_UNSUPPORTED, "%s: the name of column '%.40s…' is too long",
                          sae_dump_name(f->dump), name);
     column *c = &f->columns[i];
@@ -69,6 +79,8 @@ static sae_status declare(codes_file *f, sae_error *err)
     const saei_array_plan row_ptr = {"row_ptr", SAEI_U64, sae_dump_rows(f->dump) + 1, 0, false};
     const saei_array_plan latent = {"latent", SAEI_U32, SAEI_ROWS_OPEN, 0, false};
     const saei_array_plan value = {"value", SAEI_F32, SAEI_ROWS_OPEN, 0, false};
+    const saei_array_plan row_shift = {"row_shift", SAEI_F32, sae_dump_rows(f->dump), 0, false};
+    const saei_array_plan row_scale = {"row_scale", SAEI_F32, sae_dump_rows(f->dump), 0, false};
     sae_status status = saei_array_sink_add(&f->shape, f->sink, &shape, err);
     if (status == SAE_OK)
         status = saei_array_sink_add(&f->row_ptr, f->sink, &row_ptr, err);
@@ -76,6 +88,10 @@ static sae_status declare(codes_file *f, sae_error *err)
         status = saei_array_sink_add(&f->latent, f->sink, &latent, err);
     if (status == SAE_OK)
         status = saei_array_sink_add(&f->value, f->sink, &value, err);
+    if (status == SAE_OK && f->normalised)
+        status = saei_array_sink_add(&f->row_shift, f->sink, &row_shift, err);
+    if (status == SAE_OK && f->normalised)
+        status = saei_array_sink_add(&f->row_scale, f->sink, &row_scale, err);
     for (size_t i = 0; i < sae_dump_columns(f->dump) && status == SAE_OK; i++)
         status = declare_column(f, i, err);
     return status;
@@ -94,6 +110,10 @@ static sae_status write_block(codes_file *f, uint64_t first, size_t n, sae_error
         f->ends[i] = f->entries + codes.row_ptr[i + 1];
     f->entries += codes.row_ptr[n];
     status = saei_array_sink_append(f->sink, f->row_ptr, f->ends, n, err);
+    if (status == SAE_OK && f->normalised)
+        status = saei_array_sink_append(f->sink, f->row_shift, codes.row_shift, n, err);
+    if (status == SAE_OK && f->normalised)
+        status = saei_array_sink_append(f->sink, f->row_scale, codes.row_scale, n, err);
     if (status == SAE_OK)
         status = saei_array_sink_append(f->sink, f->latent, codes.latent, codes.row_ptr[n], err);
     if (status == SAE_OK)
@@ -148,7 +168,10 @@ sae_status sae_codes_save(const sae_model *model, const sae_dump *dump, const ch
     if (sae_model_dim(model) != sae_dump_dim(dump))
         return saei_fail(err, SAE_E_MISMATCH, "%s: rows of width %zu, but the model takes %zu",
                          sae_dump_name(dump), sae_dump_dim(dump), sae_model_dim(model));
-    codes_file f = {.context = saei_dump_context(dump), .model = model, .dump = dump};
+    codes_file f = {.context = saei_dump_context(dump),
+                    .model = model,
+                    .dump = dump,
+                    .normalised = sae_model_params(model).row_norm != SAE_NO_ROW_NORM};
     sae_status status = saei_report_sink_open(&f.sink, f.context, path, overwrite, err);
     if (status == SAE_OK)
         status = prepare(&f, err);

@@ -31,9 +31,11 @@ def codes_of(args, model, rows_path, folder):
     run(args.sae, "encode", model, rows_path, "-o", folder / "codes.h5", "--force", "--quiet")
     with h5py.File(folder / "codes.h5") as f:
         n = len(f["row_ptr"]) - 1
+        # What undoes the norm of each row, where the model has one.
+        frame = (f["row_scale"][...][:, None], f["row_shift"][...][:, None]) if "row_scale" in f else (1, 0)
         dense = np.zeros((n, int(f.attrs["n_latents"])), np.float32)
         dense[np.repeat(np.arange(n), np.diff(f["row_ptr"][...]).astype(np.int64)), f["latent"][...]] = f["value"][...]
-        return dense
+        return dense, frame
 
 
 def relative(a, b):
@@ -41,14 +43,15 @@ def relative(a, b):
 
 
 def compare(rows, ours, model, encode, decode):
-    """ours: activations that libsae computed with the model file. Returns (problem or None, figures)."""
+    """ours: activations that libsae computed with the model file, scale and shift of each row. Returns (problem or None, figures)."""
     with torch.no_grad():
         theirs = encode(torch.tensor(rows))
         reconstruction = decode(theirs).numpy()
         theirs = theirs.numpy()
+    ours, (scale, shift) = ours
     same = ((theirs > 0) == (ours > 0)).all(1)
     weights = load_file(model)
-    mine = ours @ weights["W_dec"] + weights["b_dec"]
+    mine = (ours @ weights["W_dec"] + weights["b_dec"]) * scale + shift
     codes, rebuilt = relative(ours[same], theirs[same]), relative(mine[same], reconstruction[same])
     active = (theirs > 0).sum(1).mean()
     figures = f"codes {codes:.1e}  rows {rebuilt:.1e}  undecided {(~same).sum()}/{len(rows)}  L0 {active:.1f}"
@@ -57,14 +60,15 @@ def compare(rows, ours, model, encode, decode):
 
 
 def import_case(args, name, case, rows, rows_path, folder):
-    path, encode, decode = case(folder, tool_models.parameters(rows))
+    path, encode, decode = case(folder, tool_models.case_parameters(case, rows))
     model = folder / "libsae.safetensors"
     run(args.sae, "convert", path, "-o", model)
     return compare(rows, codes_of(args, model, rows_path, folder), model, encode, decode)
 
 
-def export_case(args, activation, layout, rows, rows_path, folder):
-    path, _, _ = tool_models.CASES[tool_models.EXPORTED[activation]](folder, tool_models.parameters(rows))
+def export_case(args, source, layout, rows, rows_path, folder):
+    case = tool_models.CASES[source]
+    path, _, _ = case(folder, tool_models.case_parameters(case, rows))
     model, out = folder / "libsae.safetensors", folder / ("out.npz" if layout == "npz" else "out")
     run(args.sae, "convert", path, "-o", model)
     run(args.sae, "convert", model, "-o", out, "--to", layout)
@@ -79,8 +83,9 @@ def main():
     with h5py.File(args.dump) as f:
         rows = f["activations"][:2000].astype(np.float32)
     jobs = [(f"from {name}", import_case, (name, case)) for name, case in tool_models.CASES.items()]
-    jobs += [(f"to {layout}, {activation}", export_case, (activation, layout)) for layout in tool_models.LOADERS
-             for activation in tool_models.EXPORTED if layout != "sparsify" or activation == "topk"]
+    jobs += [(f"to {layout}, {activation}", export_case, (source, layout)) for layout in tool_models.LOADERS
+             for activation, source in tool_models.EXPORTED.items() if layout != "sparsify" or activation == "topk"]
+    jobs += [(f"to saelens, {what}", export_case, (source, "saelens")) for what, source in tool_models.NORMALISED.items()]
     failures = 0
     with tempfile.TemporaryDirectory() as work:
         rows_path = pathlib.Path(work) / "rows.npy"

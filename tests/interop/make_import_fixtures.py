@@ -43,7 +43,7 @@ def main():
     for name, case in tool_models.CASES.items():
         folder = OUT / name.replace(",", "").replace(" ", "-")
         folder.mkdir(parents=True)
-        path, encode, decode = case(folder, tool_models.parameters(rows))
+        path, encode, decode = case(folder, tool_models.case_parameters(case, rows))
         shutil.rmtree(folder / "inference", ignore_errors=True)
         if path.is_dir() and path != folder:
             for file in path.iterdir():
@@ -57,6 +57,9 @@ def main():
     # A state dict that TopK and BatchTopK share, without the configuration that tells them apart.
     (OUT / "unnamed").mkdir()
     shutil.copy(OUT / "dictionary_learning-TopK" / "ae.pt", OUT / "unnamed" / "ae.pt")
+    # A TopK that keeps negative activations.
+    (OUT / "openai-signed").mkdir()
+    tool_models.openai_topk(OUT / "openai-signed", tool_models.parameters(rows), after="Identity")
     np.savez_compressed(OUT / "expected.npz", **expected)
 
 

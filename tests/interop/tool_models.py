@@ -39,6 +39,39 @@ def parameters(rows, seed=0):
     return {name: torch.tensor(value, dtype=torch.float32) for name, value in p.items()}
 
 
+def layer_norm(x):
+    """z, shift and scale: of d - 1, the constant added to the deviation and left out on the way back."""
+    mean = x.mean(-1, keepdim=True)
+    deviation = (x - mean).std(-1, keepdim=True)
+    return (x - mean) / (deviation + 1e-5), mean, deviation
+
+
+def constant_norm(x):
+    scale = x.norm(dim=-1, keepdim=True) / math.sqrt(x.shape[-1])
+    return x / scale, torch.zeros_like(scale), scale
+
+
+def of_normalised_rows(norm, case):
+    """A case whose parameters are made from normalised rows, since that is what its encoder sees."""
+    case.norm = norm
+    return case
+
+
+def case_parameters(case, rows):
+    norm = getattr(case, "norm", None)
+    return parameters(norm(torch.tensor(rows))[0].numpy() if norm is not None else rows)
+
+
+def undone(norm, encode, decode):
+    """encode and decode of normalised rows as those of raw ones. decode is for the rows that encode saw last."""
+    frame = {}
+
+    def encode_raw(x):
+        z, frame["shift"], frame["scale"] = norm(x)
+        return encode(z)
+    return encode_raw, lambda f: decode(f) * frame["scale"] + frame["shift"]
+
+
 def fill(module, values):
     own = module.state_dict()
     for name, value in values.items():
@@ -174,6 +207,15 @@ def openai_relu(folder, p):
     return path, lambda x: torch.relu((x - p["b_dec"]) @ p["W_enc"] + p["b_enc"]), lambda f: f @ p["W_dec"] + p["b_dec"]
 
 
+def openai_topk(folder, p, after="ReLU"):
+    """Version 5 of the published ones: rows are layer-normed, which the file leaves to be known."""
+    path = folder / "autoencoder.pt"
+    torch.save({"pre_bias": p["b_dec"], "encoder.weight": p["W_enc"].T.contiguous(), "latent_bias": p["b_enc"],
+                "decoder.weight": p["W_dec"].T.contiguous(), "stats_last_nonzero": torch.zeros(F, dtype=torch.long),
+                "activation": "TopK", "activation_state_dict": {"k": K, "postact_fn": after}}, path)
+    return path, *undone(layer_norm, *topk_calls(p))
+
+
 def llama_scope(folder, p):
     """Scaled to a mean length of √d, with a threshold in units of the raw rows and decoder rows of length 1."""
     from safetensors.torch import save_file
@@ -196,15 +238,22 @@ def llama_scope(folder, p):
     return folder, encode, lambda f: (f @ W_dec + b_dec) / scale
 
 
-def batchtopk_vanilla(folder, p):
+def topk_calls(p):
+    def encode(x):
+        kept = torch.topk((x - p["b_dec"]) @ p["W_enc"] + p["b_enc"], K)
+        return torch.zeros(len(x), F).scatter_(1, kept.indices, torch.relu(kept.values))
+    return encode, lambda f: f @ p["W_dec"] + p["b_dec"]
+
+
+def batchtopk_topk(folder, p, input_unit_norm=False):
     torch.save({name: p[name] for name in ("W_enc", "W_dec", "b_enc", "b_dec")}, folder / "sae.pt")
     (folder / "config.json").write_text(json.dumps({"sae_type": "topk", "top_k": K, "act_size": len(p["b_dec"]),
-                                                    "dict_size": F, "input_unit_norm": False}))
+                                                    "dict_size": F, "input_unit_norm": input_unit_norm}))
+    return folder, *(undone(layer_norm, *topk_calls(p)) if input_unit_norm else topk_calls(p))
 
-    def encode(x):
-        kept = torch.topk(torch.relu((x - p["b_dec"]) @ p["W_enc"] + p["b_enc"]), K)
-        return torch.zeros(len(x), F).scatter_(1, kept.indices, kept.values)
-    return folder, encode, lambda f: f @ p["W_dec"] + p["b_dec"]
+
+def batchtopk_unit_norm(folder, p):
+    return batchtopk_topk(folder, p, input_unit_norm=True)
 
 
 CASES = {
@@ -235,7 +284,23 @@ CASES = {
     "gemma scope 2": gemma_scope_2,
     "openai relu": openai_relu,
     "llama scope": llama_scope,
-    "batchtopk topk": batchtopk_vanilla,
+    "batchtopk topk": batchtopk_topk,
+    **{name: of_normalised_rows(norm, case) for name, norm, case in (
+        ("saelens standard, constant norm", constant_norm, lens(
+            standard_sae.StandardSAE, standard_sae.StandardSAEConfig, normalize_activations="constant_norm_rescale")),
+        ("saelens topk, layer norm", layer_norm, lens(
+            topk_sae.TopKSAE, topk_sae.TopKSAEConfig, k=K, normalize_activations="layer_norm")),
+        ("saelens jumprelu, layer norm", layer_norm, lens(
+            jumprelu_sae.JumpReLUSAE, jumprelu_sae.JumpReLUSAEConfig, ("b_enc", "threshold"), apply_b_dec_to_input=False,
+            normalize_activations="layer_norm")),
+        ("saelens gated, constant norm", constant_norm, lens(
+            gated_sae.GatedSAE, gated_sae.GatedSAEConfig, ("b_gate", "b_mag", "r_mag"),
+            normalize_activations="constant_norm_rescale")),
+        ("saelens before 6, layer norm", layer_norm, lens_before_6(
+            "standard", {"activation_fn_str": "topk", "activation_fn_kwargs": {"k": K}, "normalize_activations": "layer_norm"})),
+        ("openai topk", layer_norm, openai_topk),
+        ("batchtopk unit norm", layer_norm, batchtopk_unit_norm),
+    )},
 }
 
 
@@ -278,3 +343,6 @@ LOADERS = {"saelens": load_saelens, "sparsify": load_sparsify, "dictionary_learn
            "npz": load_npz}
 EXPORTED = {"relu": "saelens standard", "topk": "saelens topk by decoder norm", "jumprelu": "saelens jumprelu",
             "gated": "saelens gated"}
+# Only SAELens has a place for a norm of each row.
+NORMALISED = {"topk, layer norm": "openai topk", "relu, constant norm": "saelens standard, constant norm",
+              "jumprelu, layer norm": "saelens jumprelu, layer norm", "gated, constant norm": "saelens gated, constant norm"}

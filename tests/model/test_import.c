@@ -37,6 +37,13 @@ static const char *const folders[] = {
     "openai-relu",
     "llama-scope",
     "batchtopk-topk",
+    "saelens-standard-constant-norm",
+    "saelens-topk-layer-norm",
+    "saelens-jumprelu-layer-norm",
+    "saelens-gated-constant-norm",
+    "saelens-before-6-layer-norm",
+    "openai-topk",
+    "batchtopk-unit-norm",
 };
 enum { FOLDERS = sizeof folders / sizeof folders[0], PATH_BYTES = 512 };
 
@@ -139,7 +146,7 @@ static sae_model *loaded(const char *path)
 static const char *path_of(char path[PATH_BYTES], size_t i)
 {
     fixture(path, folders[i]);
-    if (strcmp(folders[i], "openai-relu") == 0)
+    if (strncmp(folders[i], "openai-", 7) == 0)
         strcat(path, "/autoencoder.pt");
     return path;
 }
@@ -193,12 +200,16 @@ START_TEST(models_come_back_from_every_layout)
     if (layouts[layout].weights == NULL)
         ck_assert_int_eq(rmdir(out), 0);
     sae_status status = sae_model_export(model, out, layouts[layout].format, false, &err);
-    bool possible =
-        layouts[layout].format != SAE_MODEL_SPARSIFY || sae_model_params(model).activation == SAE_TOPK;
+    sae_params params = sae_model_params(model);
+    bool says_norm =
+        layouts[layout].format == SAE_MODEL_LIBSAE || layouts[layout].format == SAE_MODEL_SAELENS;
+    bool possible = (layouts[layout].format != SAE_MODEL_SPARSIFY || params.activation == SAE_TOPK) &&
+                    (params.row_norm == SAE_NO_ROW_NORM || says_norm);
     ck_assert_msg(status == (possible ? SAE_OK : SAE_E_UNSUPPORTED), "%s: %s", folders[i], err.text);
     if (possible) {
         back = loaded(out);
         computes(back, folders[i], rows, n, d);
+        ck_assert_int_eq(sae_model_params(back).row_norm, params.row_norm);
         ck_assert_int_eq(sae_model_export(model, out, layouts[layout].format, false, NULL), SAE_E_EXISTS);
         ck_assert_int_eq(sae_model_export(model, out, layouts[layout].format, true, NULL), SAE_OK);
     }
@@ -302,8 +313,30 @@ static const stated_case stated_cases[] = {
      "sae_weights.safetensors",
      FLAT "\"normalize_activations\": \"layer_norm\"}",
      {SILENT},
+     SAE_OK,
+     "layer_norm: each row by itself"},
+    {"a scale beside that",
+     "saelens-standard",
+     "sae_weights.safetensors",
+     FLAT "\"normalize_activations\": \"constant_norm_rescale\"}",
+     {SILENT, .input_scale = 0.5},
+     SAE_E_MISMATCH,
+     "--input-scale"},
+    {"rows whitened by what is not in the files",
+     "saelens-standard",
+     "sae_weights.safetensors",
+     FLAT "\"normalize_activations\": \"covariance_whitening\"}",
+     {SILENT},
      SAE_E_UNSUPPORTED,
-     "layer_norm"},
+     "covariance_whitening"},
+    {"TopK, with its norm", "openai-topk", "autoencoder.pt", NULL, {SILENT}, SAE_OK, "as always with TopK"},
+    {"a TopK that keeps what is negative",
+     "openai-signed",
+     "autoencoder.pt",
+     NULL,
+     {SILENT},
+     SAE_E_UNSUPPORTED,
+     "Identity"},
     {"a scale that was not folded",
      "saelens-standard",
      "sae_weights.safetensors",
@@ -421,8 +454,8 @@ static const stated_case stated_cases[] = {
      "sae.pt",
      "{\"act_size\": 8, \"dict_size\": 24, \"sae_type\": \"topk\", \"top_k\": 3, \"input_unit_norm\": true}",
      {SILENT},
-     SAE_E_UNSUPPORTED,
-     "normalised"},
+     SAE_OK,
+     "input_unit_norm: each row by itself"},
     {"the scales of a crosscoder",
      "crosscoder",
      "cc_weights.pt",

@@ -139,6 +139,43 @@ START_TEST(says_what_it_is)
 }
 END_TEST
 
+/* What decoding needs of a row is beside its codes. */
+START_TEST(holds_what_undoes_the_norm_of_rows)
+{
+    sae_params params = sae_model_params(model);
+    sae_model *normed;
+    params.row_norm = SAE_LAYER_NORM;
+    ck_assert_int_eq(sae_model_new(&normed, context, &params, &err), SAE_OK);
+    ck_assert_int_eq(sae_codes_save(normed, dump, temp_path("n.h5"), false, NULL, NULL, &err), SAE_OK);
+    sae_codes *codes;
+    ck_assert_int_eq(sae_codes_new(&codes, context, &err), SAE_OK);
+    ck_assert_int_eq(sae_model_encode(codes, normed, (sae_view){data, ROWS, D, D}, &err), SAE_OK);
+    sae_codes_view expected = sae_codes_get(codes);
+    saei_reader *reader;
+    ck_assert_int_eq(saei_reader_open(&reader, context, temp_path("n.h5"), &err), SAE_OK);
+    double *shift = read_array(reader, "row_shift", "float32", ROWS),
+           *scale = read_array(reader, "row_scale", "float32", ROWS);
+    size_t same = 0;
+    for (size_t i = 0; i < ROWS; i++)
+        same += shift[i] == (double)expected.row_shift[i] && scale[i] == (double)expected.row_scale[i];
+    ck_assert_uint_eq(same, ROWS);
+    ck_assert(scale[0] == 0 && scale[1] > 0);
+    free(shift);
+    free(scale);
+    saei_reader_free(reader);
+    sae_codes_free(codes);
+    sae_model_free(normed);
+    sae_file *file;
+    ck_assert_int_eq(sae_file_open(&file, context, temp_path("n.h5"), &err), SAE_OK);
+    bool said = false;
+    for (size_t i = 0; i < sae_file_attributes(file); i++)
+        said = said || (strcmp(sae_file_attribute_name(file, i), "row_norm") == 0 &&
+                        strcmp(sae_file_attribute_value(file, i), "layer_norm") == 0);
+    ck_assert(said);
+    sae_file_free(file);
+}
+END_TEST
+
 START_TEST(keeps_a_file_unless_told)
 {
     ck_assert_int_eq(save(formats[_i], false), SAE_OK);
@@ -259,6 +296,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, holds_what_the_model_encodes, 0, FORMATS);
     tcase_add_loop_test(tests, says_what_it_is, 0, FORMATS);
+    tcase_add_test(tests, holds_what_undoes_the_norm_of_rows);
     tcase_add_loop_test(tests, keeps_a_file_unless_told, 0, FORMATS);
     tcase_add_loop_test(tests, leaves_nothing_behind_when_it_fails, 0, FORMATS);
     tcase_add_test(tests, a_npy_holds_one_array);
