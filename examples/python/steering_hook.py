@@ -5,7 +5,8 @@
     ...
     handle.remove()
 
-strength overrides that of the file, in the same unit; below 0 pushes away. Operations: add and project-out. clamp and
+strength overrides that of the file, in the same unit; below 0 pushes away. An SAE that normalises rows has activations in
+units of each row's scale, and so has a strength in them. Operations: add and project-out. clamp and
 ablate need the activations of the SAE, hence the whole model.
 """
 
@@ -27,6 +28,17 @@ def load_steering(path):
     return SimpleNamespace(meta=meta, layer=int(meta.get("layer", -1)), **tensors)
 
 
+def row_scale(x, norm):
+    """What the SAE divided a row by, in the last dimension of x."""
+    if norm == "layer_norm":
+        return x.float().std(-1, keepdim=True).to(x)
+    if norm == "constant_norm":
+        return (x.float().norm(dim=-1, keepdim=True) / x.shape[-1] ** 0.5).to(x)
+    if norm != "none":
+        raise ValueError(f"{norm} is no norm of rows that this hook knows")
+    return 1.0
+
+
 def steering_hook(steering, strength=None):
     meta = steering.meta
     if meta["steering_op"] not in ("add", "project-out"):
@@ -37,7 +49,7 @@ def steering_hook(steering, strength=None):
 
     def change(x):
         if meta["steering_op"] == "add":
-            return x + (strength * unit * steering.direction).to(x)
+            return x + row_scale(x, meta.get("steering_row_norm", "none")) * (strength * unit * steering.direction).to(x)
         basis = steering.basis.to(x)
         return x - (x @ basis.T) @ basis
 

@@ -58,8 +58,11 @@ static void print_heading(const eval_run *run)
     print_clean(stdout, run->args->base.operands[0], 0);
     printf(": ");
     print_clean(stdout, architecture_of(run->model), 40);
-    printf(" (%s), %zu latents, width %zu\n", sae_activation_name(params.activation), params.n_latents,
+    printf(" (%s), %zu latents, width %zu", sae_activation_name(params.activation), params.n_latents,
            params.d);
+    if (params.row_norm != SAE_NO_ROW_NORM)
+        printf(", each row normalised by itself (%s)", sae_row_norm_name(params.row_norm));
+    putchar('\n');
     printf("rows   %" PRIu64 "\n", run->result.fidelity.rows);
 }
 
@@ -166,14 +169,14 @@ static void print_for_scripts(const eval_run *run)
     json_t *densities = json_pack("{s:I, s:I, s:I, s:o}", "silent", (json_int_t)e->densities.silent, "rare",
                                   (json_int_t)e->densities.rare, "dense", (json_int_t)e->densities.dense,
                                   "bins", bins_json(e->densities.bins, SAE_DENSITY_BINS));
-    json_line(stdout,
-              json_pack("{s:o, s:o, s:s, s:I, s:o, s:o, s:o, s:o}", "model",
-                        json_text(run->args->base.operands[0]), "architecture",
-                        json_text(architecture_of(run->model)), "activation",
-                        sae_activation_name(params.activation), "latents", (json_int_t)params.n_latents,
-                        "fidelity", json_fidelity(&e->fidelity), "variants", variants_json(&e->variants),
-                        "densities", densities, "decoder_cosines",
-                        run->args->no_cosines ? json_null() : cosines_json(&run->cosines)));
+    json_line(stdout, json_pack("{s:o, s:o, s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "model",
+                                json_text(run->args->base.operands[0]), "architecture",
+                                json_text(architecture_of(run->model)), "activation",
+                                sae_activation_name(params.activation), "row_norm",
+                                sae_row_norm_name(params.row_norm), "latents", (json_int_t)params.n_latents,
+                                "fidelity", json_fidelity(&e->fidelity), "variants",
+                                variants_json(&e->variants), "densities", densities, "decoder_cosines",
+                                run->args->no_cosines ? json_null() : cosines_json(&run->cosines)));
 }
 
 static void print_for_people(const eval_run *run)

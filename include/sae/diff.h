@@ -105,7 +105,8 @@ typedef struct sae_decomposition {
     sae_change change;
 } sae_decomposition;
 
-/* The shift s of the mean residual (mean over prompts of the prompt means) seen through one latent. */
+/* The shift s of the mean residual (mean over prompts of the prompt means) seen through one latent. Where the model
+   normalises rows, residuals are normalised rows here. */
 typedef struct sae_latent_shift {
     double share;  /* delta_j <d_j, s> / |s|^2, signed; 0 when s = 0 */
     double cosine; /* of d_j and s; NaN when either is 0 */

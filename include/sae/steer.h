@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-/* The decoder row of a latent, out [d]; unit: divided by its Euclidean norm. SAE_E_NOT_FOUND: no such latent. */
+/* The decoder row of a latent, out [d]; unit: divided by its Euclidean norm. Where the model normalises rows it has its
+   length in normalised rows: in a raw row it is row_scale times as long. SAE_E_NOT_FOUND: no such latent. */
 SAE_API sae_status sae_model_direction(float *out, const sae_model *model, uint32_t latent, bool unit,
                                        sae_error *err);
 
@@ -21,7 +22,9 @@ SAE_API sae_status sae_model_direction(float *out, const sae_model *model, uint3
                             all other latents stay (Templeton et al. 2024, "Scaling Monosemanticity")
      SAE_STEER_ABLATE       x − Σ_j f_j(x) d_j
      SAE_STEER_PROJECT_OUT  x − Q Qᵀ x, the columns of Q an orthonormal basis of the d_j (Arditi et al. 2024, arXiv
-                            2406.11717) */
+                            2406.11717)
+   A model that normalises rows has its activations in units of each row's scale s(x): what is added by activation is
+   then s(x) times as much, s(x) α v, s(x) Σ_j (α w_j − f_j(x)) d_j, s(x) Σ_j f_j(x) d_j. α m u and Q stay. */
 typedef enum sae_steer_op {
     SAE_STEER_ADD = 0,
     SAE_STEER_CLAMP,
@@ -53,7 +56,7 @@ SAE_API sae_status sae_steering_new(sae_steering **out, const sae_model *model, 
                                     sae_error *err);
 SAE_API void sae_steering_free(sae_steering *steering);
 
-/* Changes rows [n, d] in place. add and project-out do not encode. A row's result does not depend on the rows beside
+/* Changes rows [n, d] in place. add and project-out do not encode, unless a scale of rows is asked for (above). A row's result does not depend on the rows beside
    it nor on the thread count. */
 SAE_API sae_status sae_steering_apply(sae_steering *steering, float *rows, size_t n, sae_error *err);
 
@@ -61,7 +64,7 @@ SAE_API sae_status sae_steering_apply(sae_steering *steering, float *rows, size_
 typedef struct sae_steer_scale {
     uint64_t rows, active_rows; /* all, and those on which a latent of the set is active */
     double mean_norm;           /* m: mean ‖x‖ */
-    /* Length of the latents' part of the row along u, Σ_j f_j d_j · u / m: its mean and maximum over active rows;
+    /* Length of the latents' part of the row along u, s(x) Σ_j f_j d_j · u / m: its mean and maximum over active rows;
        NaN when no row is active. Adding with a strength of `typical` moves every row as far as an active one is. */
     double typical, largest;
 } sae_steer_scale;

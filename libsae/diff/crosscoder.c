@@ -42,6 +42,12 @@ static sae_status check(const sae_model *model, const sae_dump *dump, sae_error 
         return saei_fail(err, SAE_E_MISMATCH,
                          "crosscoder: the model takes rows of %zu numbers, not of two models side by side",
                          width);
+    if (sae_model_params(model).row_norm != SAE_NO_ROW_NORM)
+        return saei_fail(
+            err, SAE_E_UNSUPPORTED,
+            "crosscoder: the model normalises each row by itself (%s), so that its decoder rows have "
+            "another length on every row: there are no norms to compare",
+            sae_row_norm_name(sae_model_params(model).row_norm));
     if (made != NULL && strcmp(made, "pair") != 0)
         return saei_fail(err, SAE_E_MISMATCH,
                          "crosscoder: the model was trained on a %s of two dumps, not on a pair", made);

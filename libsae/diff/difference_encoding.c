@@ -3,9 +3,12 @@
 #include "diff/paired_rows.h"
 #include "dump/same_rows.h"
 #include "model/difference_view.h"
+#include "model/row_norm.h"
 
 struct saei_difference_encoder {
     sae_context *context;
+    sae_row_norm row_norm;
+    float *z; /* [d] a row of after, normalised */
     saei_difference_view view;
     saei_paired_rows before; /* after a read: the difference */
     sae_codes *codes;
@@ -25,8 +28,11 @@ sae_status saei_difference_encoder_new(saei_difference_encoder **out, const sae_
     if (status != SAE_OK)
         return status;
     encoder->context = context;
+    encoder->row_norm = model->row_norm;
     encoder->before = (saei_paired_rows){.context = context, .dump = before};
     status = saei_difference_view_init(&encoder->view, model, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&encoder->z, context, model->d, sizeof *encoder->z, err);
     if (status == SAE_OK)
         status = sae_codes_new(&encoder->codes, context, err);
     if (status == SAE_OK)
@@ -47,11 +53,14 @@ sae_status saei_difference_encoder_observe(void *user, const saei_block *block, 
     sae_status status = saei_paired_rows_read(&encoder->before, block, err);
     if (status != SAE_OK)
         return status;
-    float *difference = encoder->before.rows;
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < rows; r++) {
+        float *before = encoder->before.rows + r * d;
+        saei_row_normalise(encoder->z, block->x.data + r * block->x.stride, d, encoder->row_norm);
+        saei_row_normalise(before, before, d, encoder->row_norm);
         for (size_t i = 0; i < d; i++)
-            difference[r * d + i] = block->x.data[r * block->x.stride + i] - difference[r * d + i];
-    saei_block encoded = {.first = block->first, .x = {difference, rows, d, d}};
+            before[i] = encoder->z[i] - before[i];
+    }
+    saei_block encoded = {.first = block->first, .x = {encoder->before.rows, rows, d, d}};
     status = sae_model_encode(encoder->codes, &encoder->view.model, encoded.x, err);
     if (status != SAE_OK)
         return status;
@@ -73,5 +82,6 @@ void saei_difference_encoder_free(saei_difference_encoder *encoder)
     sae_codes_free(encoder->codes);
     saei_paired_rows_release(&encoder->before);
     saei_difference_view_release(&encoder->view);
+    saei_free(encoder->context, encoder->z);
     saei_free(encoder->context, encoder);
 }

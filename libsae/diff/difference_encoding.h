@@ -5,8 +5,9 @@
 #include "diff/profile.h"
 
 /* Fills a profile from the blocks of a pass over `after`, while the same rows of `before` are read beside it.
-   A row difference is encoded by a saei_difference_view, not by encode(a_after) − encode(a_before), whose
-   mean is Δ itself. Memory follows the (prompt, latent) pairs in which a difference is active. */
+   A row difference, of normalised rows where the model normalises them, is encoded by a saei_difference_view,
+   not by encode(a_after) − encode(a_before), whose mean is Δ itself. Memory follows the (prompt, latent)
+   pairs in which a difference is active. */
 typedef struct saei_difference_encoder saei_difference_encoder;
 
 /* SAE_E_MISMATCH when the dumps are not the same rows (saei_dump_same_rows). groups are those of the rows

@@ -6,13 +6,15 @@
 #include "apply/pass.h"
 #include "sae/diff.h"
 
-/* The mean over prompts of the mean row of each, from the blocks of a pass. O(d) memory beside a weight for
-   each prompt. groups are those of the same rows and must outlive it, as must row_weight. */
+/* The mean over prompts of the mean row of each, from the blocks of a pass. Rows are first normalised as the
+   model does it (saei_row_normalise): there, and only there, its reconstruction is linear in its latents.
+   O(d) memory beside a weight for each prompt. groups are those of the same rows and must outlive it, as must
+   row_weight. */
 typedef struct saei_residual_mean saei_residual_mean;
 
 /* row_weight [rows] >= 0, not all 0 within a prompt; NULL: all 1. */
 sae_status saei_residual_mean_new(saei_residual_mean **out, sae_context *context, const saei_groups *groups,
-                                  const double *row_weight, size_t d, sae_error *err);
+                                  const double *row_weight, size_t d, sae_row_norm norm, sae_error *err);
 /* A saei_block_fn. */
 sae_status saei_residual_mean_observe(void *mean, const saei_block *block, sae_error *err);
 /* [d], owned by mean; whole when all rows were seen. */

@@ -41,7 +41,7 @@ static sae_status open_reading(saei_side_readings *readings, size_t i, const dou
     sae_status status = saei_groups_read(&reading->groups, context, c->dumps[i], c->group, err);
     if (status == SAE_OK)
         status = saei_residual_mean_new(&reading->residual, context, reading->groups, row_weight,
-                                        readings->model->d, err);
+                                        readings->model->d, readings->model->row_norm, err);
     if (status == SAE_OK && is_bad(readings, i))
         status = open_encoder(readings, i, row_weight, err);
     const sae_dump *gradients = i == 1   ? readings->input->gradients

@@ -31,6 +31,8 @@ static sae_status observe(void *user, const saei_block *block, sae_error *err)
         }
         if (!active)
             continue;
+        if (block->codes.row_scale != NULL)
+            part *= (double)block->codes.row_scale[r];
         m->largest = m->active == 0 || part > m->largest ? part : m->largest;
         m->parts += part;
         m->active++;

@@ -32,14 +32,20 @@ static void add_multiple(float *x, double factor, const float *direction, size_t
         x[k] = (float)((double)x[k] + factor * (double)direction[k]);
 }
 
+/* What an activation of 1 is worth in this row. */
+static double scale_of(const sae_codes_view *codes, size_t row)
+{
+    return codes->row_scale != NULL ? (double)codes->row_scale[row] : 1;
+}
+
 /* clamp, and ablate, which clamps to 0 */
 static void set_latents(float *x, const sae_steering *s, const sae_codes_view *codes, size_t row)
 {
     sae_params params = sae_model_params(s->model);
-    double strength = s->op == SAE_STEER_CLAMP ? s->strength : 0;
+    double strength = s->op == SAE_STEER_CLAMP ? s->strength : 0, scale = scale_of(codes, row);
     for (size_t i = 0; i < s->n; i++) {
         double change = strength * s->weights[i] - saei_activation_of(codes, row, s->latents[i]);
-        add_multiple(x, change, params.W_dec + (size_t)s->latents[i] * s->d, s->d);
+        add_multiple(x, scale * change, params.W_dec + (size_t)s->latents[i] * s->d, s->d);
     }
 }
 
@@ -64,7 +70,7 @@ static void change_rows(void *arg, size_t task, unsigned worker)
     for (size_t r = first; r < end; r++) {
         float *x = o->rows + r * s->d;
         if (s->op == SAE_STEER_ADD)
-            add_multiple(x, s->factor, s->direction, s->d);
+            add_multiple(x, scale_of(&o->codes, r) * s->factor, s->direction, s->d);
         else if (s->op == SAE_STEER_PROJECT_OUT)
             project_out(x, s);
         else
@@ -75,7 +81,7 @@ static void change_rows(void *arg, size_t task, unsigned worker)
 /* The codes of many rows at once would take memory that grows with them. */
 sae_status sae_steering_apply(sae_steering *s, float *rows, size_t n, sae_error *err)
 {
-    bool encodes = s->op == SAE_STEER_CLAMP || s->op == SAE_STEER_ABLATE;
+    bool encodes = s->op == SAE_STEER_CLAMP || s->op == SAE_STEER_ABLATE || saei_steering_scales_rows(s);
     for (size_t first = 0; first < n; first += PIECE_ROWS) {
         operation o = {.steering = s, .rows = rows + first * s->d, .n = saei_min_size(PIECE_ROWS, n - first)};
         if (encodes) {

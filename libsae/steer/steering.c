@@ -207,6 +207,12 @@ void sae_steering_free(sae_steering *s)
     saei_free(s->context, s);
 }
 
+bool saei_steering_scales_rows(const sae_steering *s)
+{
+    bool by_activation = s->op == SAE_STEER_ADD ? !(s->mean_norm > 0) : s->op != SAE_STEER_PROJECT_OUT;
+    return by_activation && s->model->row_norm != SAE_NO_ROW_NORM;
+}
+
 const float *sae_steering_direction(const sae_steering *s)
 {
     return s->direction;

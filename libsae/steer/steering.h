@@ -23,6 +23,10 @@ struct sae_steering {
 sae_status saei_steer_unit(double *u, const sae_model *model, const sae_steer_options *options,
                            sae_error *err);
 
+/* Whether what is added to a row is in units of its own scale: activations are, where the model normalises
+ * rows. */
+bool saei_steering_scales_rows(const sae_steering *steering);
+
 /* The activation of a latent on a row; 0 when it is not active. */
 double saei_activation_of(const sae_codes_view *codes, size_t row, uint32_t latent);
 

@@ -6,13 +6,17 @@
 
 static const char *formula_of(const sae_steering *s)
 {
+    bool scaled = saei_steering_scales_rows(s);
     switch (s->op) {
     case SAE_STEER_ADD:
-        return s->mean_norm > 0 ? "x + strength * mean_norm * direction" : "x + strength * direction";
+        return s->mean_norm > 0 ? "x + strength * mean_norm * direction"
+               : scaled         ? "x + scale(x) * strength * direction"
+                                : "x + strength * direction";
     case SAE_STEER_CLAMP:
-        return "x + sum_j (strength * weight_j - f_j(x)) * decoder_j";
+        return scaled ? "x + scale(x) * sum_j (strength * weight_j - f_j(x)) * decoder_j"
+                      : "x + sum_j (strength * weight_j - f_j(x)) * decoder_j";
     case SAE_STEER_ABLATE:
-        return "x - sum_j f_j(x) * decoder_j";
+        return scaled ? "x - scale(x) * sum_j f_j(x) * decoder_j" : "x - sum_j f_j(x) * decoder_j";
     case SAE_STEER_PROJECT_OUT:
         break;
     }
@@ -46,6 +50,8 @@ sae_status saei_steering_texts_make(saei_steering_texts *t, const sae_steering *
     list_numbers(t, s);
     add(t, "steering_op", sae_steer_op_name(s->op));
     add(t, "steering_formula", formula_of(s));
+    if (saei_steering_scales_rows(s))
+        add(t, "steering_row_norm", sae_row_norm_name(sae_model_params(s->model).row_norm));
     add(t, "steering_latents", t->latents);
     if (s->op == SAE_STEER_ADD || s->op == SAE_STEER_CLAMP) {
         saei_number_format(t->strength, s->strength);

@@ -90,7 +90,8 @@ static sae_status prepare(saei_readings *readings, size_t i, pass_sums *sums, co
     if (status == SAE_OK)
         status = saei_profile_builder_new(&sums->builder, context, reading->groups, weight, F, err);
     if (status == SAE_OK)
-        status = saei_residual_mean_new(&reading->mean, context, reading->groups, weight, d, err);
+        status = saei_residual_mean_new(&reading->mean, context, reading->groups, weight, d,
+                                        sae_model_params(model).row_norm, err);
     if (status == SAE_OK)
         status = saei_strata_new(&reading->strata, context, dump, reading->groups, study->strata,
                                  study->n_strata, F, err);

@@ -41,6 +41,12 @@ sae_status saei_trainer_match_model(sae_trainer *t, const sae_model *model, sae_
         return saei_fail(err, SAE_E_MISMATCH,
                          "the model to be fine-tuned takes rows of width %zu, %s has %zu", model->d,
                          sae_dump_name(t->dump), (size_t)t->d);
+    if (model->row_norm != SAE_NO_ROW_NORM)
+        return saei_fail(
+            err, SAE_E_UNSUPPORTED,
+            "the model to be fine-tuned normalises each row by itself (%s); training takes rows as they "
+            "are: fine-tune it with the tool that made it",
+            sae_row_norm_name(model->row_norm));
     if (!fits(o->architecture, model->activation))
         return saei_fail(err, SAE_E_ARGUMENT, "a %s model cannot be fine-tuned as %s",
                          sae_activation_name(model->activation), sae_architecture_name(o->architecture));

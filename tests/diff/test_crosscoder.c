@@ -122,6 +122,13 @@ START_TEST(what_is_no_crosscoder_is_refused)
     sae_dump *pair;
     ck_assert_int_eq(sae_dump_pair(&pair, two, two, NULL, &err), SAE_OK);
     ck_assert_int_eq(sae_crosscoder_latents(latents, even, pair, NULL, &err), SAE_OK);
+    sae_params params = sae_model_params(even);
+    sae_model *normalising;
+    params.row_norm = SAE_CONSTANT_NORM;
+    ck_assert_int_eq(sae_model_new(&normalising, context, &params, &err), SAE_OK);
+    ck_assert_int_eq(sae_crosscoder_latents(latents, normalising, pair, NULL, &err), SAE_E_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.text, "constant_norm"));
+    sae_model_free(normalising);
     sae_dump_free(pair);
     sae_dump_free(two);
     sae_dump_free(three);

@@ -108,7 +108,7 @@ static sae_status explain_shift(void)
     sae_shift_summary summary;
     sae_status status = saei_groups_read(&groups, context, dump, "prompt_id", NULL);
     if (status == SAE_OK)
-        status = saei_residual_mean_new(&mean, context, groups, NULL, D, NULL);
+        status = saei_residual_mean_new(&mean, context, groups, NULL, D, SAE_NO_ROW_NORM, NULL);
     if (status == SAE_OK)
         status = observe(saei_residual_mean_observe, mean);
     if (status == SAE_OK) {

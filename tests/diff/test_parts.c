@@ -90,9 +90,11 @@ static void pass_over(condition *c)
     saei_profile_builder *plain, *weighted;
     ck_assert_int_eq(saei_profile_builder_new(&plain, context, c->groups, NULL, D, NULL), SAE_OK);
     ck_assert_int_eq(saei_profile_builder_new(&weighted, context, c->groups, c->weight, D, NULL), SAE_OK);
-    ck_assert_int_eq(saei_residual_mean_new(&c->mean, context, c->groups, NULL, D, NULL), SAE_OK);
-    ck_assert_int_eq(saei_residual_mean_new(&c->weighted_mean, context, c->groups, c->weight, D, NULL),
+    ck_assert_int_eq(saei_residual_mean_new(&c->mean, context, c->groups, NULL, D, SAE_NO_ROW_NORM, NULL),
                      SAE_OK);
+    ck_assert_int_eq(
+        saei_residual_mean_new(&c->weighted_mean, context, c->groups, c->weight, D, SAE_NO_ROW_NORM, NULL),
+        SAE_OK);
     ck_assert_int_eq(saei_strata_new(&c->strata, context, c->dump, c->groups, columns, 1, D, NULL), SAE_OK);
     saei_observers observers = {5,
                                 {{saei_profile_builder_observe, plain},

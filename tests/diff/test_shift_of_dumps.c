@@ -64,8 +64,10 @@ static condition read_condition(const sae_dump *dump)
     saei_profile_builder *builder;
     ck_assert_int_eq(saei_groups_read(&c.groups, context, dump, "prompt_id", NULL), SAE_OK);
     ck_assert_int_eq(saei_profile_builder_new(&builder, context, c.groups, NULL, LATENTS, NULL), SAE_OK);
-    ck_assert_int_eq(saei_residual_mean_new(&c.residual, context, c.groups, NULL, D, NULL), SAE_OK);
-    ck_assert_int_eq(saei_residual_mean_new(&c.reconstruction, context, c.groups, NULL, D, NULL), SAE_OK);
+    ck_assert_int_eq(saei_residual_mean_new(&c.residual, context, c.groups, NULL, D, SAE_NO_ROW_NORM, NULL),
+                     SAE_OK);
+    ck_assert_int_eq(
+        saei_residual_mean_new(&c.reconstruction, context, c.groups, NULL, D, SAE_NO_ROW_NORM, NULL), SAE_OK);
     ck_assert_int_eq(saei_strata_new(&c.strata, context, dump, c.groups, NULL, 0, LATENTS, NULL), SAE_OK);
     saei_observers observers = {4,
                                 {{saei_profile_builder_observe, builder},

@@ -1,4 +1,5 @@
 /* The operations against NumPy, and what they refuse. */
+#include "model/row_norm.h"
 #include "sae/steer.h"
 #include "../tools/fixture.h"
 #include "../tools/run_suite.h"
@@ -155,6 +156,73 @@ START_TEST(scale_is_that_of_numpy)
 }
 END_TEST
 
+/* The same parameters; model of the test becomes the one that normalises rows. */
+static sae_model *normalise_rows(sae_row_norm norm)
+{
+    sae_model *plain = model;
+    sae_params params = sae_model_params(plain);
+    params.row_norm = norm;
+    ck_assert_int_eq(sae_model_new(&model, context, &params, NULL), SAE_OK);
+    return plain;
+}
+
+/* What is added to a row by activation is what is added to its normalised row, times its scale; the other
+   operations do not ask the model what it makes of a row. */
+START_TEST(activations_are_in_units_of_the_scale_of_a_row)
+{
+    static float z[ROWS * D], z_steered[ROWS * D], raw_steered[ROWS * D], steered[ROWS * D], scale[ROWS];
+    sae_row_norm norm = (sae_row_norm)_i;
+    for (size_t r = 0; r < ROWS; r++)
+        scale[r] = saei_row_normalise(z + r * D, x + r * D, D, norm).scale;
+    for (int which = 0; which < 5; which++) {
+        sae_steer_options options = options_for(which < 4 ? (sae_steer_op)which : SAE_STEER_ADD);
+        options.mean_norm = which == 4 ? mean_norm : 0;
+        bool by_activation = which != 4 && which != SAE_STEER_PROJECT_OUT;
+        memcpy(z_steered, z, sizeof z);
+        memcpy(raw_steered, x, sizeof x);
+        memcpy(steered, x, sizeof x);
+        steer(z_steered, ROWS, &options);
+        steer(raw_steered, ROWS, &options);
+        sae_model *plain = normalise_rows(norm);
+        steer(steered, ROWS, &options);
+        sae_model_free(model);
+        model = plain;
+        for (size_t i = 0; i < ROWS * D; i++) {
+            double want = by_activation
+                              ? (double)x[i] + (double)scale[i / D] * ((double)z_steered[i] - (double)z[i])
+                              : (double)raw_steered[i];
+            ck_assert_msg(fabs((double)steered[i] - want) <= 3e-6 * (1 + fabs(want)), "%d %zu", which, i);
+        }
+    }
+}
+END_TEST
+
+/* [1, -1, 0 …] has the deviation √(2/5) and the length √2: an activation of 1 along the first axis. */
+START_TEST(a_measured_part_is_in_raw_units)
+{
+    sae_model *identity = toy_identity(context, D, 1), *norming;
+    sae_params params = sae_model_params(identity);
+    params.row_norm = SAE_LAYER_NORM;
+    ck_assert_int_eq(sae_model_new(&norming, context, &params, NULL), SAE_OK);
+    const float rows[2 * D] = {1, -1, 0, 0, 0, 0, 13, 7, 10, 10, 10, 10};
+    sae_dump *dump = toy_dump(context, rows, 2, D, NULL);
+    sae_steer_options options = options_for(SAE_STEER_ADD);
+    const uint32_t first = 0;
+    options.latents = &first;
+    options.weights = NULL;
+    options.n_latents = 1;
+    sae_steer_scale scale;
+    ck_assert_int_eq(sae_steer_measure(&scale, norming, dump, &options, NULL, NULL, NULL), SAE_OK);
+    double m = (sqrt(2) + sqrt(169 + 49 + 400)) / 2;
+    assert_close(scale.mean_norm, m, 1e-6, "mean norm");
+    assert_close(scale.typical, 2 / m, 1e-4, "typical"); /* but for the constant beside the deviation */
+    assert_close(scale.largest, 3 / m, 1e-4, "largest");
+    sae_dump_free(dump);
+    sae_model_free(norming);
+    sae_model_free(identity);
+}
+END_TEST
+
 static void refuses(const sae_steer_options *options, sae_status wanted, const char *text)
 {
     sae_steering *steering;
@@ -205,6 +273,9 @@ int main(void)
     tcase_add_test(tests, a_row_does_not_depend_on_the_others);
     tcase_add_test(tests, a_set_that_depends_on_itself_is_projected_out_once);
     tcase_add_test(tests, scale_is_that_of_numpy);
+    tcase_add_loop_test(tests, activations_are_in_units_of_the_scale_of_a_row, SAE_LAYER_NORM,
+                        SAE_CONSTANT_NORM + 1);
+    tcase_add_test(tests, a_measured_part_is_in_raw_units);
     tcase_add_test(tests, what_cannot_be_steered_is_refused);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

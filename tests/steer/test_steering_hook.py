@@ -3,6 +3,7 @@
     python3 test_steering_hook.py FOLDER_OF_THE_HOOK SAE MODEL DUMP
 """
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ except ImportError:
     sys.exit(77)
 sys.dont_write_bytecode = True
 sys.path.insert(0, folder)
-from steering_hook import load_steering, steering_hook  # noqa: E402
+from steering_hook import load_steering, row_scale, steering_hook  # noqa: E402
 
 
 def steered(steering, x, **options):
@@ -28,15 +29,29 @@ def steered(steering, x, **options):
     return out
 
 
+def normalising(path, norm):
+    """The model with another norm of rows in its metadata."""
+    data = Path(model).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + size])
+    header["__metadata__"]["row_norm"] = norm
+    header = json.dumps(header).encode()
+    header += b" " * (-len(header) % 8)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + size:])
+    return path
+
+
 with tempfile.TemporaryDirectory() as scratch:
-    def write(name, *options):
+    def write(name, *options, of=model):
         path = Path(scratch) / name
-        subprocess.run([sae, "steer", model, "-o", path, *options], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sae, "steer", of, "-o", path, *options], check=True, stdout=subprocess.DEVNULL)
         return load_steering(path)
 
     add = write("add.safetensors", "--latent", "1648", "--measure", dump)
     out = write("out.safetensors", "--latent", "1648,884", "--op", "project-out")
     clamp = write("clamp.safetensors", "--latent", "1648", "--op", "clamp", "--strength", "2")
+    scaled = [write(f"{norm}.st.safetensors", "--latent", "1648", "--strength", "2", of=normalising(
+        Path(scratch) / f"{norm}.safetensors", norm)) for norm in ("layer_norm", "constant_norm")]
 
 x = torch.randn(5, 128, generator=torch.Generator().manual_seed(0))
 assert add.layer == 1 and add.meta["hook"] == "blocks.1.hook_resid_post", add.meta
@@ -50,6 +65,10 @@ assert out.basis.shape == (2, 128)
 rest = steered(out, x)
 torch.testing.assert_close(rest @ out.decoder.T, torch.zeros(5, 2), atol=1e-5, rtol=0)
 torch.testing.assert_close(x - rest, (x @ torch.linalg.pinv(out.decoder)) @ out.decoder, atol=1e-5, rtol=0)
+# An activation is worth the scale of the row that it is added to.
+for steering, scale in zip(scaled, (x.std(-1, keepdim=True), (x * x).mean(-1, keepdim=True).sqrt())):
+    torch.testing.assert_close(row_scale(x, steering.meta["steering_row_norm"]), scale)
+    torch.testing.assert_close(steered(steering, x) - x, 2 * scale * steering.direction, atol=2e-6, rtol=1e-6)
 pair = torch.nn.Module()
 pair.forward = lambda value: (value, "cache")
 pair.register_forward_hook(steering_hook(add))

@@ -1,4 +1,5 @@
 /* Verdicts over studies of which the answer is known, since it was planted. */
+#include "model/row_norm.h"
 #include "../tools/run_suite.h"
 #include "toy_study.h"
 
@@ -448,6 +449,33 @@ START_TEST(threads_change_no_bit)
 }
 END_TEST
 
+/* The study of a model that normalises rows is that of the model without the norm on normalised rows. */
+START_TEST(a_norm_of_rows_is_that_of_the_model)
+{
+    static saved by_model, before_it;
+    for (int by = 0; by < 2; by++) {
+        begin_with(2);
+        plant_everything();
+        sae_params params = sae_model_params(toy.model);
+        params.row_norm = by == 0 ? (sae_row_norm)_i : SAE_NO_ROW_NORM;
+        sae_model *model;
+        ck_assert_int_eq(sae_model_new(&model, toy.context, &params, NULL), SAE_OK);
+        sae_model_free(toy.model);
+        toy.model = model;
+        for (size_t c = 0; by == 1 && c < toy.n; c++)
+            for (size_t r = 0; r < (size_t)sae_dump_rows(toy.of[c].dump); r++)
+                saei_row_normalise(toy.of[c].rows + r * TOY_D, toy.of[c].rows + r * TOY_D, TOY_D,
+                                   (sae_row_norm)_i);
+        sae_findings *findings = toy_study_find(&toy, NULL);
+        keep(by == 0 ? &by_model : &before_it, findings);
+        sae_findings_free(findings);
+        end();
+    }
+    ck_assert_uint_ge(by_model.candidates, 1);
+    ck_assert_mem_eq(&by_model, &before_it, sizeof by_model);
+}
+END_TEST
+
 typedef struct failing {
     long left;
 } failing;
@@ -759,6 +787,7 @@ int main(void)
     tcase_add_test(tests, other_models_are_asked_for_the_latent);
     tcase_add_test(tests, doses_triggers_trajectories_and_labels_are_filled);
     tcase_add_test(tests, threads_change_no_bit);
+    tcase_add_loop_test(tests, a_norm_of_rows_is_that_of_the_model, SAE_LAYER_NORM, SAE_CONSTANT_NORM + 1);
     tcase_add_test(tests, every_failed_allocation_is_survived);
     tcase_add_test(tests, a_study_stops_where_it_is_told_to);
     tcase_add_test(tests, what_cannot_be_studied_is_refused);

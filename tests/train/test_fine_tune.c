@@ -98,6 +98,14 @@ START_TEST(what_does_not_fit_is_refused)
     r.options.architecture = SAE_ARCH_RELU;
     assert_refused(&r, SAE_E_ARGUMENT, "relu");
     r.options.architecture = SAE_ARCH_TOPK;
+    sae_params params = sae_model_params(model);
+    sae_model *normalising;
+    params.row_norm = SAE_LAYER_NORM;
+    ck_assert_int_eq(sae_model_new(&normalising, r.context, &params, NULL), SAE_OK);
+    r.options.start = normalising;
+    assert_refused(&r, SAE_E_UNSUPPORTED, "layer_norm");
+    r.options.start = model;
+    sae_model_free(normalising);
     sae_dump *whole = r.dump;
     ck_assert_int_eq(sae_dump_from_rows(&r.dump, r.context, (sae_view){r.rows, ROWS, D - 1, D}, NULL),
                      SAE_OK);
