@@ -49,7 +49,7 @@ static sae_status settle_rule(sae_import *import, sae_error *err)
 static sae_status settle_rows(sae_import *import, sae_error *err)
 {
     if (import->plan.shape.activation == SAE_TOPK)
-        return saei_import_settle_row_norm(import, SAE_LAYER_NORM, "as always with TopK", err);
+        return saei_import_settle_row_norm(import, SAE_LAYER_NORM, "layer_norm, as always with TopK", err);
     return saei_import_settle_scale(import, 1, err);
 }
 

@@ -5,6 +5,7 @@ A row is compared where both keep the same latents. Scores that tie with a thres
 the rounding of float32 may fall to either side; such rows are counted, and more than 0.5 % of them is a failure."""
 
 import argparse
+import json
 import pathlib
 import subprocess
 import sys
@@ -38,12 +39,22 @@ def codes_of(args, model, rows_path, folder):
         return dense, frame
 
 
+def fvu_of(args, model, rows_path):
+    return json.loads(run(args.sae, "eval", model, rows_path, "--json", "--no-cosines", "--quiet"))["fidelity"]["fvu"]
+
+
 def relative(a, b):
     return float(np.linalg.norm(a.astype(np.float64) - b) / np.linalg.norm(b.astype(np.float64)))
 
 
-def compare(rows, ours, model, encode, decode):
-    """ours: activations that libsae computed with the model file, scale and shift of each row. Returns (problem or None, figures)."""
+def unexplained(rows, rebuilt):
+    rows = rows.astype(np.float64)
+    return float(((rows - rebuilt) ** 2).sum() / ((rows - rows.mean(0)) ** 2).sum())
+
+
+def compare(rows, ours, fvu, model, encode, decode):
+    """ours: activations that libsae computed with the model file, scale and shift of each row; fvu: as `sae eval` has it,
+    by its own decoder. Returns (problem or None, figures)."""
     with torch.no_grad():
         theirs = encode(torch.tensor(rows))
         reconstruction = decode(theirs).numpy()
@@ -52,10 +63,11 @@ def compare(rows, ours, model, encode, decode):
     same = ((theirs > 0) == (ours > 0)).all(1)
     weights = load_file(model)
     mine = (ours @ weights["W_dec"] + weights["b_dec"]) * scale + shift
+    fvu_off = abs(fvu - unexplained(rows, reconstruction)) / fvu
     codes, rebuilt = relative(ours[same], theirs[same]), relative(mine[same], reconstruction[same])
     active = (theirs > 0).sum(1).mean()
-    figures = f"codes {codes:.1e}  rows {rebuilt:.1e}  undecided {(~same).sum()}/{len(rows)}  L0 {active:.1f}"
-    good = codes <= TOLERANCE and rebuilt <= TOLERANCE and (~same).mean() <= UNDECIDED and 1 < active < 0.9 * ours.shape[1]
+    figures = f"codes {codes:.1e}  rows {rebuilt:.1e}  FVU {fvu_off:.0e}  undecided {(~same).sum()}/{len(rows)}  L0 {active:.1f}"
+    good = codes <= TOLERANCE and rebuilt <= TOLERANCE and fvu_off <= (TOLERANCE if same.all() else UNDECIDED) and (~same).mean() <= UNDECIDED and 1 < active < 0.9 * ours.shape[1]
     return good, figures
 
 
@@ -63,7 +75,7 @@ def import_case(args, name, case, rows, rows_path, folder):
     path, encode, decode = case(folder, tool_models.case_parameters(case, rows))
     model = folder / "libsae.safetensors"
     run(args.sae, "convert", path, "-o", model)
-    return compare(rows, codes_of(args, model, rows_path, folder), model, encode, decode)
+    return compare(rows, codes_of(args, model, rows_path, folder), fvu_of(args, model, rows_path), model, encode, decode)
 
 
 def export_case(args, source, layout, rows, rows_path, folder):
@@ -72,7 +84,8 @@ def export_case(args, source, layout, rows, rows_path, folder):
     model, out = folder / "libsae.safetensors", folder / ("out.npz" if layout == "npz" else "out")
     run(args.sae, "convert", path, "-o", model)
     run(args.sae, "convert", model, "-o", out, "--to", layout)
-    return compare(rows, codes_of(args, model, rows_path, folder), model, *tool_models.LOADERS[layout](out))
+    return compare(rows, codes_of(args, model, rows_path, folder), fvu_of(args, model, rows_path), model,
+                   *tool_models.LOADERS[layout](out))
 
 
 def main():

@@ -209,10 +209,17 @@ def openai_relu(folder, p):
 
 def openai_topk(folder, p, after="ReLU"):
     """Version 5 of the published ones: rows are layer-normed, which the file leaves to be known."""
+    module, activation = torch.nn.Module(), torch.nn.Module()
+    module.encoder, module.decoder = torch.nn.Linear(len(p["b_dec"]), F, False), torch.nn.Linear(F, len(p["b_dec"]), False)
+    for name in ("pre_bias", "latent_bias"):
+        module.register_parameter(name, torch.nn.Parameter(p["b_dec" if name == "pre_bias" else "b_enc"]))
+    module.register_buffer("stats_last_nonzero", torch.zeros(F, dtype=torch.long))
+    fill(module, {"encoder.weight": p["W_enc"].T, "decoder.weight": p["W_dec"].T})
+    state, rule = module.state_dict(), activation.state_dict()
+    rule.update(k=K, postact_fn=after)
+    state.update(activation="TopK", activation_state_dict=rule)
     path = folder / "autoencoder.pt"
-    torch.save({"pre_bias": p["b_dec"], "encoder.weight": p["W_enc"].T.contiguous(), "latent_bias": p["b_enc"],
-                "decoder.weight": p["W_dec"].T.contiguous(), "stats_last_nonzero": torch.zeros(F, dtype=torch.long),
-                "activation": "TopK", "activation_state_dict": {"k": K, "postact_fn": after}}, path)
+    torch.save(state, path)
     return path, *undone(layer_norm, *topk_calls(p))
 
 
