@@ -135,7 +135,7 @@ const saei_shard *saei_dump_shard_of(const sae_dump *dump, uint64_t row)
     return &dump->shards[low];
 }
 
-sae_status saei_dump_read_raw(float *out, const sae_dump *dump, uint64_t first, size_t count,
+sae_status saei_dump_read_raw(float *out, bool *finite, const sae_dump *dump, uint64_t first, size_t count,
                               saei_workers workers, sae_error *err)
 {
     const saei_selection *selection = &dump->selection;
@@ -147,7 +147,7 @@ sae_status saei_dump_read_raw(float *out, const sae_dump *dump, uint64_t first, 
         const saei_shard *shard = saei_dump_shard_of(dump, row);
         uint64_t in_shard = row - shard->first, room = shard->rows - in_shard;
         uint64_t run = saei_selection_run(selection, row, left < room ? left : room);
-        status = saei_shard_read(out, shard, dump->cache, in_shard, run, workers, err);
+        status = saei_shard_read(out, finite, shard, dump->cache, in_shard, run, workers, err);
         out += (size_t)run * dump->d;
         left -= run;
         if (left == 0)
@@ -166,10 +166,9 @@ sae_status saei_dump_read_by(float *out, const sae_dump *dump, uint64_t first, s
                          "%s: rows %" PRIu64 " to %" PRIu64
                          " were asked for, but the selection holds %" PRIu64,
                          dump->name, first, first + count, rows);
-    sae_status status = saei_dump_read_raw(out, dump, first, count, workers, err);
-    if (status == SAE_OK && saei_any_nonfinite(out, count * dump->d))
-        return saei_dump_fail_nonfinite(dump, err);
-    return status;
+    bool finite = true;
+    sae_status status = saei_dump_read_raw(out, &finite, dump, first, count, workers, err);
+    return status == SAE_OK && !finite ? saei_dump_fail_nonfinite(dump, err) : status;
 }
 
 sae_status sae_dump_read(float *out, const sae_dump *dump, uint64_t first, size_t count, sae_error *err)

@@ -24,8 +24,8 @@ struct sae_dump {
 /* The shard that holds a row of the files; row < total. */
 const saei_shard *saei_dump_shard_of(const sae_dump *dump, uint64_t row);
 
-/* As saei_dump_read_by, without looking for NaN and Inf; first + count <= rows. */
-sae_status saei_dump_read_raw(float *out, const sae_dump *dump, uint64_t first, size_t count,
+/* As saei_dump_read_by, but NaN and Inf are no failure: they make *finite false. first + count <= rows. */
+sae_status saei_dump_read_raw(float *out, bool *finite, const sae_dump *dump, uint64_t first, size_t count,
                               saei_workers workers, sae_error *err);
 
 /* SAE_E_NOT_FOUND, listing the columns there are. */
@@ -52,8 +52,6 @@ sae_status saei_dump_match_all(const sae_dump *dump, const char *condition, saei
 size_t saei_dump_block_floats(const sae_dump *dump);
 uint64_t saei_dump_packed_bytes(const sae_dump *dump);
 
-/* nonfinite.c: whether any of n floats is NaN or Inf. */
-bool saei_any_nonfinite(const float *x, size_t n);
 /* Counts the selected rows that hold NaN or Inf and fails with SAE_E_NONFINITE. */
 sae_status saei_dump_fail_nonfinite(const sae_dump *dump, sae_error *err);
 /* Leaves such rows out of the selection and counts them in dropped. */

@@ -2,27 +2,12 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "dump/handle.h"
-#include "num/simd.h"
+#include "num/finite.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { PASS_ROWS = 1024 };
-
-SAEI_CLONES
-bool saei_any_nonfinite(const float *x, size_t n)
-{
-    /* On the bits, without an early exit: vectorises, and no compiler flag for float comparisons can undo it.
-     */
-    uint32_t any = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        any |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return any != 0;
-}
 
 typedef void (*bad_row_fn)(void *arg, uint64_t row);
 
@@ -38,11 +23,12 @@ static sae_status pass_over_bad_rows(const sae_dump *dump, bad_row_fn each, void
     uint64_t total = sae_dump_rows(dump);
     for (uint64_t first = 0; first < total && status == SAE_OK; first += PASS_ROWS) {
         size_t count = (size_t)(total - first < PASS_ROWS ? total - first : PASS_ROWS);
-        status = saei_dump_read_raw(rows, dump, first, count, SAEI_POOL_WORKERS, err);
-        if (status != SAE_OK || !saei_any_nonfinite(rows, count * d))
+        bool finite = true;
+        status = saei_dump_read_raw(rows, &finite, dump, first, count, SAEI_POOL_WORKERS, err);
+        if (status != SAE_OK || finite)
             continue;
         for (size_t i = 0; i < count; i++)
-            if (saei_any_nonfinite(rows + i * d, d))
+            if (!saei_all_finite(rows + i * d, d))
                 each(arg, saei_selection_at(&dump->selection, first + i));
     }
     saei_free(dump->context, rows);

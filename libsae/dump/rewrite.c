@@ -134,8 +134,7 @@ static sae_status store_row(const rewrite *r, unsigned char *out, float *row, ui
 {
     size_t d = r->dump->d;
     saei_dtype_from_f32(out, r->dtype, row, d);
-    saei_dtype_to_f32(row, r->dtype, out, d);
-    if (!saei_any_nonfinite(row, d))
+    if (saei_dtype_to_f32(row, r->dtype, out, d))
         return SAE_OK;
     return saei_fail(err, SAE_E_NONFINITE,
                      "%s: selected row %" PRIu64
@@ -147,9 +146,10 @@ static sae_status store_row(const rewrite *r, unsigned char *out, float *row, ui
 static sae_status change_rows(rewrite *r, piece *p, sae_error *err)
 {
     size_t d = r->dump->d;
+    bool finite = true;
     for (size_t i = 0; i < p->n_changed; i++)
-        saei_dtype_to_f32(p->floats + i * d, r->dtype, p->rows + p->place[i] * r->row_bytes, d);
-    if (saei_any_nonfinite(p->floats, p->n_changed * d))
+        finite &= saei_dtype_to_f32(p->floats + i * d, r->dtype, p->rows + p->place[i] * r->row_bytes, d);
+    if (!finite)
         return saei_dump_fail_nonfinite(r->dump, err);
     sae_status status =
         p->n_changed > 0 ? r->how->change(r->how->user, p->floats, p->n_changed, err) : SAE_OK;

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "dump/handle.h"
 #include "dump/ranges.h"
+#include "num/finite.h"
 
 #include <assert.h>
 #include <string.h>
@@ -89,26 +90,28 @@ static void copy_view(float *out, const sae_view *view, uint64_t first, uint64_t
         memcpy(out + i * view->cols, row + i * view->stride, view->cols * sizeof *out);
 }
 
-static sae_status read_entries(float *out, const saei_shard *shard, const saei_block_cache *cache,
-                               uint64_t first, uint64_t count, saei_workers workers, sae_error *err)
+static sae_status read_entries(float *out, bool *finite, const saei_shard *shard,
+                               const saei_block_cache *cache, uint64_t first, uint64_t count,
+                               saei_workers workers, sae_error *err)
 {
     uint64_t per_entry = shard->rows_per_entry;
     assert(first % per_entry == 0 && count % per_entry == 0);
     const saei_unpacking how = {cache->inflater, workers};
-    return saei_reader_unpack_f32(out, shard->reader, shard->array, first / per_entry, count / per_entry,
-                                  &how, err);
+    return saei_reader_unpack_f32(out, finite, shard->reader, shard->array, first / per_entry,
+                                  count / per_entry, &how, err);
 }
 
-static sae_status read_from_block(float *out, const saei_shard *shard, saei_block_cache *cache,
+static sae_status read_from_block(float *out, bool *finite, const saei_shard *shard, saei_block_cache *cache,
                                   uint64_t first, uint64_t count, saei_workers workers, sae_error *err)
 {
     uint64_t block = first / shard->block_rows, start = block * shard->block_rows;
     uint64_t rows = shard->rows - start < shard->block_rows ? shard->rows - start : shard->block_rows;
     sae_status status = SAE_OK;
+    bool whole_finite = true;
     pthread_mutex_lock(&cache->mutex);
     if (cache->shard != shard || cache->block != block) {
         cache->shard = NULL;
-        status = read_entries(cache->rows, shard, cache, start, rows, workers, err);
+        status = read_entries(cache->rows, &whole_finite, shard, cache, start, rows, workers, err);
         if (status == SAE_OK) {
             cache->shard = shard;
             cache->block = block;
@@ -117,31 +120,35 @@ static sae_status read_from_block(float *out, const saei_shard *shard, saei_bloc
     if (status == SAE_OK)
         memcpy(out, cache->rows + (size_t)(first - start) * shard->d, (size_t)count * shard->d * sizeof *out);
     pthread_mutex_unlock(&cache->mutex);
+    /* The block may be finite or not where it was not asked for. */
+    if (status == SAE_OK)
+        *finite &= saei_all_finite(out, (size_t)count * shard->d);
     return status;
 }
 
-sae_status saei_shard_read(float *out, const saei_shard *shard, saei_block_cache *cache, uint64_t first,
-                           uint64_t count, saei_workers workers, sae_error *err)
+sae_status saei_shard_read(float *out, bool *finite, const saei_shard *shard, saei_block_cache *cache,
+                           uint64_t first, uint64_t count, saei_workers workers, sae_error *err)
 {
     assert(first <= shard->rows && count <= shard->rows - first);
     if (shard->sides != NULL)
-        return saei_sides_read(out, shard->sides, first, count, workers, err);
+        return saei_sides_read(out, finite, shard->sides, first, count, workers, err);
     if (shard->reader == NULL) {
         copy_view(out, &shard->view, first, count);
+        *finite &= saei_all_finite(out, (size_t)count * shard->d);
         return SAE_OK;
     }
     sae_status status = wake(cache, err);
     if (status == SAE_OK && shard->any_run && count >= DIRECT_RUN_ROWS)
-        return read_entries(out, shard, cache, first, count, workers, err);
+        return read_entries(out, finite, shard, cache, first, count, workers, err);
     while (count > 0 && status == SAE_OK) {
         uint64_t into = first % shard->block_rows, end = first + count, rows;
         bool to_the_end = end == shard->rows;
         if (into == 0 && (count >= shard->block_rows || to_the_end)) {
             rows = to_the_end ? count : count - count % shard->block_rows;
-            status = read_entries(out, shard, cache, first, rows, workers, err);
+            status = read_entries(out, finite, shard, cache, first, rows, workers, err);
         } else {
             rows = shard->block_rows - into < count ? shard->block_rows - into : count;
-            status = read_from_block(out, shard, cache, first, rows, workers, err);
+            status = read_from_block(out, finite, shard, cache, first, rows, workers, err);
         }
         out += (size_t)rows * shard->d;
         first += rows;

@@ -71,10 +71,10 @@ void saei_block_cache_free(saei_block_cache *cache);
 /* Gives the memory back until the next read. Not while another thread reads. */
 void saei_block_cache_rest(saei_block_cache *cache);
 
-/* Reads rows first .. first + count - 1 of the shard as float32 into out [count, d]; allocates nothing but
-   after a rest of the cache. */
-sae_status saei_shard_read(float *out, const saei_shard *shard, saei_block_cache *cache, uint64_t first,
-                           uint64_t count, saei_workers workers, sae_error *err);
+/* Reads rows first .. first + count - 1 of the shard as float32 into out [count, d]; *finite becomes false
+   when one holds NaN or infinity. Allocates nothing but after a rest of the cache. */
+sae_status saei_shard_read(float *out, bool *finite, const saei_shard *shard, saei_block_cache *cache,
+                           uint64_t first, uint64_t count, saei_workers workers, sae_error *err);
 
 /* NULL: the shard has no such column. */
 const saei_column *saei_shard_column(const saei_shard *shard, const char *name);

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "dump/handle.h"
+#include "num/finite.h"
 
 #include <pthread.h>
 
@@ -88,10 +89,11 @@ static void place_difference(float *out, const saei_sides *s, size_t side, size_
 static sae_status read_piece(float *out, const saei_sides *s, uint64_t first, size_t rows,
                              saei_workers workers, sae_error *err)
 {
+    bool side_finite = true; /* what counts is what is made of the sides */
     sae_status status = SAE_OK;
     pthread_mutex_lock(s->lock);
     for (size_t side = 0; side < 2 && status == SAE_OK; side++) {
-        status = saei_dump_read_raw(s->piece, s->dump[side], first, rows, workers, err);
+        status = saei_dump_read_raw(s->piece, &side_finite, s->dump[side], first, rows, workers, err);
         if (status == SAE_OK && s->joining == SAEI_PAIR)
             place_pair(out, s, side, rows);
         else if (status == SAE_OK)
@@ -101,7 +103,7 @@ static sae_status read_piece(float *out, const saei_sides *s, uint64_t first, si
     return status;
 }
 
-sae_status saei_sides_read(float *out, const saei_sides *s, uint64_t first, uint64_t count,
+sae_status saei_sides_read(float *out, bool *finite, const saei_sides *s, uint64_t first, uint64_t count,
                            saei_workers workers, sae_error *err)
 {
     size_t width = s->joining == SAEI_PAIR ? 2 * s->d : s->d;
@@ -111,6 +113,8 @@ sae_status saei_sides_read(float *out, const saei_sides *s, uint64_t first, uint
         uint64_t room = s->piece_rows - first % s->piece_rows;
         size_t rows = (size_t)(count < room ? count : room);
         status = read_piece(out, s, first, rows, workers, err);
+        if (status == SAE_OK)
+            *finite &= saei_all_finite(out, rows * width);
         out += rows * width;
         first += rows;
         count -= rows;

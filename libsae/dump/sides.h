@@ -20,8 +20,9 @@ saei_joined saei_sides_describe(const saei_sides *sides);
 uint64_t saei_sides_block_rows(const saei_sides *sides);
 
 /* Rows first .. first + count - 1 into out [count, width]: [scale_0 x_before, scale_1 x_after], or x_after −
-   x_before. NaN and Inf are not looked for. Allocates nothing; reads from several threads take turns. */
-sae_status saei_sides_read(float *out, const saei_sides *sides, uint64_t first, uint64_t count,
+   x_before. *finite becomes false when one holds NaN or Inf. Allocates nothing; reads from several threads
+   take turns. */
+sae_status saei_sides_read(float *out, bool *finite, const saei_sides *sides, uint64_t first, uint64_t count,
                            saei_workers workers, sae_error *err);
 
 #endif

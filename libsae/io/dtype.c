@@ -1,5 +1,6 @@
 #include "io/dtype.h"
 #include "num/convert.h"
+#include "num/finite.h"
 
 #include <assert.h>
 #include <string.h>
@@ -54,16 +55,14 @@ bool saei_dtype_is_float(saei_dtype dtype)
     }                                                        \
     break
 
-void saei_dtype_to_f32(float *out, saei_dtype dtype, const void *bytes, size_t n)
+bool saei_dtype_to_f32(float *out, saei_dtype dtype, const void *bytes, size_t n)
 {
     const unsigned char *in = bytes;
     switch (dtype) {
     case SAEI_F16:
-        saei_f16_to_f32(out, in, n);
-        break;
+        return saei_f16_to_f32(out, in, n);
     case SAEI_BF16:
-        saei_bf16_to_f32(out, in, n);
-        break;
+        return saei_bf16_to_f32(out, in, n);
     case SAEI_F8_E4M3:
         saei_f8_e4m3_to_f32(out, in, n);
         break;
@@ -71,7 +70,7 @@ void saei_dtype_to_f32(float *out, saei_dtype dtype, const void *bytes, size_t n
         saei_f8_e5m2_to_f32(out, in, n);
         break;
     case SAEI_F32:
-        if (n > 0)
+        if (n > 0 && in != (const unsigned char *)out)
             memmove(out, in, n * sizeof *out);
         break;
     case SAEI_BOOL:
@@ -97,6 +96,7 @@ void saei_dtype_to_f32(float *out, saei_dtype dtype, const void *bytes, size_t n
     case SAEI_U64:
         CONVERT_EACH(float, uint64_t);
     }
+    return saei_all_finite(out, n);
 }
 
 static bool wide_to_f64(double *out, bool is_signed, const unsigned char *in, size_t n)

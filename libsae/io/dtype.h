@@ -27,8 +27,9 @@ const char *saei_dtype_name(saei_dtype dtype); /* "float16", "bfloat16", … */
 bool saei_dtype_is_float(saei_dtype dtype);
 
 /* Converts n elements as stored, little-endian, at any alignment; bytes may be the tail of the buffer that
-   out fills. Doubles and wide integers round to the nearest float. */
-void saei_dtype_to_f32(float *out, saei_dtype dtype, const void *bytes, size_t n);
+   out fills, all of it included. Doubles and wide integers round to the nearest float. Returns whether no
+   value of out is NaN or infinite. */
+bool saei_dtype_to_f32(float *out, saei_dtype dtype, const void *bytes, size_t n);
 /* The same to double: exact, or false when an integer is beyond 2^53. */
 bool saei_dtype_to_f64(double *out, saei_dtype dtype, const void *bytes, size_t n);
 

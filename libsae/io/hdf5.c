@@ -33,8 +33,8 @@ static sae_status fetch_chunk(saei_stored_chunk *out, void *state, size_t index,
                                        err);
 }
 
-static sae_status unpack_entries(bool *done, float *out, void *state, size_t array, uint64_t first,
-                                 uint64_t count, const saei_unpacking *how, sae_error *err)
+static sae_status unpack_entries(bool *done, float *out, bool *finite, void *state, size_t array,
+                                 uint64_t first, uint64_t count, const saei_unpacking *how, sae_error *err)
 {
     saei_hdf5_file *file = state;
     const saei_reader *reader = saei_hdf5_file_reader(file);
@@ -51,7 +51,7 @@ static sae_status unpack_entries(bool *done, float *out, void *state, size_t arr
                                  .out = out,
                                  .first = first,
                                  .count = count};
-    return saei_hdf5_read_chunks(done, &read, how, err);
+    return saei_hdf5_read_chunks(done, finite, &read, how, err);
 }
 
 static void close_file(void *state)

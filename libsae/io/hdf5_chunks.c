@@ -10,13 +10,15 @@
 #include <stdatomic.h>
 #include <string.h>
 
+enum { TILE_BYTES = 1 << 13 };
+
 /* A read while threads work on it. */
 typedef struct work {
     const saei_hdf5_chunk_read *read;
     saei_inflater *inflater;
     saei_chunk_grid grid;
     atomic_size_t next;
-    atomic_bool unread;
+    atomic_bool unread, infinite;
     pthread_mutex_t lock; /* guards what follows */
     size_t failed_chunk;  /* the first; grid.n_chunks: none */
     sae_status status;
@@ -33,12 +35,47 @@ static sae_status damaged(const work *w, const uint64_t *start, sae_error *err)
                      (unsigned long long)r->packing->chunk_bytes);
 }
 
+/* A chunk as it was before deflate. */
+typedef struct inflated_chunk {
+    const unsigned char *bytes;
+    size_t elements;
+    bool shuffled;
+} inflated_chunk;
+
+/* Converts n elements of the chunk from the `first` on, tile by tile: what a tile holds between the filters
+   stays in the first-level cache. Floats are put together where they go to. False: one is NaN or infinite. */
+static bool convert_line(float *out, const saei_hdf5_chunk_read *r, const inflated_chunk *chunk, size_t first,
+                         size_t n)
+{
+    unsigned char block[TILE_BYTES];
+    size_t item = saei_dtype_size(r->info->dtype), per_tile = TILE_BYTES / item;
+    bool finite = true;
+    for (size_t done = 0; done < n; done += per_tile) {
+        size_t m = n - done < per_tile ? n - done : per_tile, at = first + done;
+        const unsigned char *plain = chunk->bytes + at * item;
+        unsigned char *tile = r->info->dtype == SAEI_F32 ? (unsigned char *)(out + done) : block;
+        if (chunk->shuffled || r->packing->big_endian) {
+            if (chunk->shuffled)
+                saei_unshuffle(tile, chunk->bytes + at, chunk->elements, m, item);
+            else
+                memcpy(tile, plain, m * item);
+            if (r->packing->big_endian)
+                saei_swap_bytes(tile, item, m);
+            plain = tile;
+        }
+        finite &= saei_dtype_to_f32(out + done, r->info->dtype, plain, m);
+    }
+    return finite;
+}
+
 /* Converts the part of the chunk that lies inside the array, line after line. A line runs over the last axes,
    as far as the chunk spans them. */
-static void convert_chunk(const saei_hdf5_chunk_read *r, const uint64_t *start, const unsigned char *plain)
+static bool convert_chunk(const saei_hdf5_chunk_read *r, const uint64_t *start,
+                          const inflated_chunk *inflated)
 {
+    bool finite = true;
     const uint64_t *shape = r->info->shape, *chunk = r->packing->chunk;
-    size_t item = saei_dtype_size(r->info->dtype), rank = r->info->rank, line_axis = rank - 1;
+    size_t rank = r->info->rank, line_axis = rank - 1;
     uint64_t extent[SAEI_ARRAY_RANK_MAX], index[SAEI_ARRAY_RANK_MAX] = {0}, line = 1;
     for (size_t axis = 0; axis < rank; axis++) {
         uint64_t left = (axis == 0 ? r->first + r->count : shape[axis]) - start[axis];
@@ -53,12 +90,12 @@ static void convert_chunk(const saei_hdf5_chunk_read *r, const uint64_t *start, 
             from = from * chunk[axis] + index[axis];
             to = (axis == 0 ? 0 : to * shape[axis]) + start[axis] + index[axis] - (axis == 0 ? r->first : 0);
         }
-        saei_dtype_to_f32(r->out + to, r->info->dtype, plain + from * item, (size_t)line);
+        finite &= convert_line(r->out + to, r, inflated, (size_t)from, (size_t)line);
         size_t axis = line_axis;
         while (axis > 0 && ++index[axis - 1] == extent[axis - 1])
             index[--axis] = 0;
         if (axis == 0)
-            return;
+            return finite;
     }
 }
 
@@ -88,16 +125,11 @@ static sae_status unpack_chunk(work *w, size_t index, saei_inflate_slot *slot, s
         return damaged(w, start, err);
     if (!deflated && chunk.at != slot->stored)
         memcpy(slot->stored, chunk.at, chunk_bytes);
-    unsigned char *plain = deflated ? slot->inflated : slot->stored;
-    size_t item = saei_dtype_size(w->read->info->dtype), elements = chunk_bytes / item;
-    if (applied(packing->shuffle_at, chunk.mask)) {
-        unsigned char *shuffled = plain;
-        plain = deflated ? slot->stored : slot->inflated;
-        saei_unshuffle(plain, shuffled, elements, item);
-    }
-    if (packing->big_endian)
-        saei_swap_bytes(plain, item, elements);
-    convert_chunk(w->read, start, plain);
+    const inflated_chunk inflated = {.bytes = deflated ? slot->inflated : slot->stored,
+                                     .elements = chunk_bytes / saei_dtype_size(w->read->info->dtype),
+                                     .shuffled = applied(packing->shuffle_at, chunk.mask)};
+    if (!convert_chunk(w->read, start, &inflated))
+        atomic_store(&w->infinite, true);
     return SAE_OK;
 }
 
@@ -142,8 +174,8 @@ bool saei_hdf5_whole_chunks(const saei_hdf5_packing *packing, const saei_array_i
            (count % packing->chunk[0] == 0 || first + count == info->shape[0]) && saei_array_entry(info) > 0;
 }
 
-sae_status saei_hdf5_read_chunks(bool *done, const saei_hdf5_chunk_read *read, const saei_unpacking *how,
-                                 sae_error *err)
+sae_status saei_hdf5_read_chunks(bool *done, bool *finite, const saei_hdf5_chunk_read *read,
+                                 const saei_unpacking *how, sae_error *err)
 {
     saei_inflater *inflater = how->inflater;
     work w = {.read = read, .inflater = inflater, .status = SAE_OK};
@@ -158,6 +190,7 @@ sae_status saei_hdf5_read_chunks(bool *done, const saei_hdf5_chunk_read *read, c
         saei_parallel_for(inflater->context, tasks, unpack_chunks, &w);
     pthread_mutex_unlock(&inflater->in_use);
     pthread_mutex_destroy(&w.lock);
+    *finite &= !atomic_load(&w.infinite);
     *done = w.status != SAE_OK || !atomic_load(&w.unread);
     if (w.status != SAE_OK && err != NULL)
         *err = w.error;

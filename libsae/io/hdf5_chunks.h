@@ -34,9 +34,10 @@ typedef struct saei_hdf5_chunk_read {
 bool saei_hdf5_whole_chunks(const saei_hdf5_packing *packing, const saei_array_info *info, uint64_t first,
                             uint64_t count);
 
-/* Reads entries as float32. *done = false, with nothing promised of out: a chunk is not there, and libhdf5
-   knows its fill value, or what is wrong. SAE_E_FORMAT: the first chunk that does not unpack to its size. */
-sae_status saei_hdf5_read_chunks(bool *done, const saei_hdf5_chunk_read *read, const saei_unpacking *how,
-                                 sae_error *err);
+/* Reads entries as float32; *finite becomes false when one is NaN or infinite. *done = false, with nothing
+   promised of out and *finite: a chunk is not there, and libhdf5 knows its fill value, or what is wrong.
+   SAE_E_FORMAT: the first chunk that does not unpack to its size. */
+sae_status saei_hdf5_read_chunks(bool *done, bool *finite, const saei_hdf5_chunk_read *read,
+                                 const saei_unpacking *how, sae_error *err);
 
 #endif

@@ -2,6 +2,14 @@
 #include "io/reader_format.h"
 #include "num/convert.h"
 
+void saei_hdf5_place(saei_array_info *info, const saei_hdf5_dataset *data, const saei_byte_run *file)
+{
+    if (data->offset == SAEI_HDF5_NOT_PLAIN || data->packing.big_endian)
+        return;
+    info->run = file;
+    info->start = data->offset;
+}
+
 sae_status saei_hdf5_read_plain(void *out, const saei_input_file *input, const saei_hdf5_dataset *data,
                                 const saei_array_info *info, uint64_t first, uint64_t count, sae_error *err)
 {

@@ -22,6 +22,9 @@ typedef struct saei_hdf5_dataset {
     uint64_t offset; /* of its bytes, which lie in one piece as they are, in the file; SAEI_HDF5_NOT_PLAIN */
 } saei_hdf5_dataset;
 
+/* Tells the reader's description of an array where its elements lie, if they lie in one piece in the file. */
+void saei_hdf5_place(saei_array_info *info, const saei_hdf5_dataset *data, const saei_byte_run *file);
+
 /* Entries of a dataset that has an offset: a plain read. Contract of saei_format.read. */
 sae_status saei_hdf5_read_plain(void *out, const saei_input_file *input, const saei_hdf5_dataset *data,
                                 const saei_array_info *info, uint64_t first, uint64_t count, sae_error *err);

@@ -314,6 +314,7 @@ static sae_status add_dataset(saei_hdf5_file *file, const char *name, sae_error 
         status = read_shape(&is_array, &info, path, id, err);
     if (status == SAE_OK && is_array)
         status = check_layout(&data, &info, file->reader, id, err);
+    saei_hdf5_place(&info, &data, saei_reader_run(file->reader));
     if (status == SAE_OK && is_array)
         status = keep_dataset(file, &info, &data, err);
     if (type >= 0)

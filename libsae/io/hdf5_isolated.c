@@ -203,8 +203,8 @@ static void receive_rest(arriving *a)
         receive_more(a);
 }
 
-static sae_status unpack_piece(bool *done, isolated_file *file, size_t array, saei_hdf5_chunk_read *read,
-                               const saei_unpacking *how, sae_error *err)
+static sae_status unpack_piece(bool *done, bool *finite, isolated_file *file, size_t array,
+                               saei_hdf5_chunk_read *read, const saei_unpacking *how, sae_error *err)
 {
     arriving a = {.link = file->link, .status = SAE_OK, .stride = how->inflater->stored_bytes};
     a.n_chunks = saei_chunk_grid_of(read->packing, read->info, read->first, read->count).n_chunks;
@@ -224,14 +224,14 @@ static sae_status unpack_piece(bool *done, isolated_file *file, size_t array, sa
         return status;
     pthread_mutex_init(&a.lock, NULL);
     read->source = (saei_chunk_source){fetch_chunk, &a};
-    status = saei_hdf5_read_chunks(done, read, how, err);
+    status = saei_hdf5_read_chunks(done, finite, read, how, err);
     receive_rest(&a);
     pthread_mutex_destroy(&a.lock);
     return status;
 }
 
-static sae_status unpack_entries(bool *done, float *out, void *state, size_t array, uint64_t first,
-                                 uint64_t count, const saei_unpacking *how, sae_error *err)
+static sae_status unpack_entries(bool *done, float *out, bool *finite, void *state, size_t array,
+                                 uint64_t first, uint64_t count, const saei_unpacking *how, sae_error *err)
 {
     isolated_file *file = state;
     const saei_array_info *info = saei_reader_at(file->reader, array);
@@ -257,7 +257,7 @@ static sae_status unpack_entries(bool *done, float *out, void *state, size_t arr
                                      .out = out + at * saei_array_entry(info),
                                      .first = first + at,
                                      .count = count - at < at_once ? count - at : at_once};
-        status = unpack_piece(done, file, array, &read, how, err);
+        status = unpack_piece(done, finite, file, array, &read, how, err);
     }
     saei_crew_exit(&file->member);
     return status;

@@ -170,6 +170,7 @@ static sae_status read_array(saei_hdf5_dataset *out, cursor *c, sae_error *err)
                                        .chunk_bytes = r.chunk_bytes,
                                        .big_endian = r.big_endian == 1};
     memcpy(out->packing.chunk, r.chunk, sizeof out->packing.chunk);
+    saei_hdf5_place(&info, out, saei_reader_run(c->reader));
     return saei_reader_add_array(c->reader, &info, err);
 }
 

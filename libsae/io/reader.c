@@ -17,6 +17,7 @@ struct saei_reader {
     bool trusted;
     char *path;
     saei_input_file input;
+    saei_byte_run run;    /* all of input */
     pthread_mutex_t lock; /* around format->read */
     const saei_format *format;
     void *state;
@@ -39,6 +40,11 @@ bool saei_reader_is_trusted(const saei_reader *reader)
 const saei_input_file *saei_reader_input(const saei_reader *reader)
 {
     return &reader->input;
+}
+
+const saei_byte_run *saei_reader_run(const saei_reader *reader)
+{
+    return &reader->run;
 }
 
 void *saei_reader_state(const saei_reader *reader)
@@ -114,6 +120,10 @@ sae_status saei_reader_add_strided(saei_reader *reader, const char *name, const 
     saei_array_info info = {.name = name, .dtype = array->dtype, .rank = array->rank};
     memcpy(info.shape, array->shape, sizeof info.shape);
     info.chunk_rows = saei_strided_chunk_rows(array, run);
+    if (saei_strided_is_plain(array)) {
+        info.run = run;
+        info.start = array->start;
+    }
     return saei_reader_add_array(reader, &info, err);
 }
 
@@ -191,6 +201,7 @@ static sae_status open_reader(saei_reader **out, sae_context *context, const cha
     status = saei_strdup(&reader->path, context, path, err);
     if (status == SAE_OK)
         status = saei_input_file_open(&reader->input, reader->path, err);
+    reader->run = saei_byte_run_of_file(&reader->input, context);
     if (status == SAE_OK)
         status = open_by_content(reader, err);
     if (status != SAE_OK) {
@@ -304,8 +315,8 @@ static sae_status read_stored(void *out, saei_reader *reader, const saei_array_i
 }
 
 /* Elements wider than a float do not fit into out: they pass through a block of whole chunks. */
-static sae_status read_wide_f32(float *out, saei_reader *reader, const saei_array_info *array, uint64_t first,
-                                uint64_t count, sae_error *err)
+static sae_status read_wide_f32(float *out, bool *finite, saei_reader *reader, const saei_array_info *array,
+                                uint64_t first, uint64_t count, sae_error *err)
 {
     enum { BLOCK_BYTES = 1 << 20 };
     uint64_t entry = saei_array_entry(array);
@@ -323,45 +334,78 @@ static sae_status read_wide_f32(float *out, saei_reader *reader, const saei_arra
         uint64_t n = count - done < per_block ? count - done : per_block;
         status = read_stored(block, reader, array, first + done, n, err);
         if (status == SAE_OK)
-            saei_dtype_to_f32(out + done * entry, array->dtype, block, (size_t)(n * entry));
+            *finite &= saei_dtype_to_f32(out + done * entry, array->dtype, block, (size_t)(n * entry));
     }
     saei_free(reader->context, block);
     return status;
 }
 
-sae_status saei_reader_read_f32(float *out, saei_reader *reader, const saei_array_info *array, uint64_t first,
-                                uint64_t count, sae_error *err)
+static sae_status read_narrow_f32(float *out, bool *finite, saei_reader *reader, const saei_array_info *array,
+                                  uint64_t first, uint64_t count, sae_error *err)
 {
-    sae_status status = check_range(reader, array, first, count, err);
-    size_t n = (size_t)(count * saei_array_entry(array)), item = saei_dtype_size(array->dtype);
-    if (status != SAE_OK || n == 0)
-        return status;
-    if (item > sizeof *out)
-        return read_wide_f32(out, reader, array, first, count, err);
+    size_t n = (size_t)(count * saei_array_entry(array));
     /* Narrow elements are read to the end of out and widened from its start: no second buffer. */
-    unsigned char *stored = (unsigned char *)out + n * (sizeof *out - item);
-    status = read_stored(stored, reader, array, first, count, err);
+    unsigned char *stored = (unsigned char *)out + n * (sizeof *out - saei_dtype_size(array->dtype));
+    sae_status status = read_stored(stored, reader, array, first, count, err);
     if (status == SAE_OK)
-        saei_dtype_to_f32(out, array->dtype, stored, n);
+        *finite &= saei_dtype_to_f32(out, array->dtype, stored, n);
     return status;
 }
 
-sae_status saei_reader_unpack_f32(float *out, saei_reader *reader, const saei_array_info *array,
+static sae_status read_plain_f32(float *out, bool *finite, saei_reader *reader, const saei_array_info *array,
+                                 uint64_t first, uint64_t count, saei_workers workers, sae_error *err)
+{
+    uint64_t entry = saei_array_entry(array);
+    const saei_elements elements = {.run = array->run,
+                                    .start = array->start + first * entry * saei_dtype_size(array->dtype),
+                                    .dtype = array->dtype,
+                                    .n = (size_t)(count * entry)};
+    if (array->run->shared)
+        return saei_elements_read_f32(out, finite, &elements, workers, err);
+    pthread_mutex_lock(&reader->lock);
+    sae_status status = saei_elements_read_f32(out, finite, &elements, workers, err);
+    pthread_mutex_unlock(&reader->lock);
+    return status;
+}
+
+static sae_status read_f32(float *out, bool *finite, saei_reader *reader, const saei_array_info *array,
+                           uint64_t first, uint64_t count, saei_workers workers, sae_error *err)
+{
+    if (count * saei_array_entry(array) == 0)
+        return SAE_OK;
+    if (array->run != NULL)
+        return read_plain_f32(out, finite, reader, array, first, count, workers, err);
+    return saei_dtype_size(array->dtype) > sizeof *out
+               ? read_wide_f32(out, finite, reader, array, first, count, err)
+               : read_narrow_f32(out, finite, reader, array, first, count, err);
+}
+
+sae_status saei_reader_read_f32(float *out, saei_reader *reader, const saei_array_info *array, uint64_t first,
+                                uint64_t count, sae_error *err)
+{
+    bool finite = true;
+    sae_status status = check_range(reader, array, first, count, err);
+    return status == SAE_OK ? read_f32(out, &finite, reader, array, first, count, SAEI_POOL_WORKERS, err)
+                            : status;
+}
+
+sae_status saei_reader_unpack_f32(float *out, bool *finite, saei_reader *reader, const saei_array_info *array,
                                   uint64_t first, uint64_t count, const saei_unpacking *how, sae_error *err)
 {
     bool packed = how->inflater != NULL && array->packed_bytes > 0 && count > 0 &&
                   array->packed_bytes <= how->inflater->chunk_bytes,
-         done = false;
+         done = false, unpacked_finite = true;
     sae_status status = check_range(reader, array, first, count, err);
     if (status == SAE_OK && packed) {
         pthread_mutex_lock(&reader->lock);
-        status = reader->format->unpack(&done, out, reader->state, (size_t)(array - reader->arrays), first,
-                                        count, how, err);
+        status = reader->format->unpack(&done, out, &unpacked_finite, reader->state,
+                                        (size_t)(array - reader->arrays), first, count, how, err);
         pthread_mutex_unlock(&reader->lock);
     }
-    if (status != SAE_OK || done)
-        return status;
-    return saei_reader_read_f32(out, reader, array, first, count, err);
+    if (status == SAE_OK && !done)
+        return read_f32(out, finite, reader, array, first, count, how->workers, err);
+    *finite &= unpacked_finite;
+    return status;
 }
 
 sae_status saei_reader_read_f64(double *out, saei_reader *reader, const saei_array_info *array,

@@ -2,7 +2,7 @@
 #ifndef SAEI_READER_H
 #define SAEI_READER_H
 
-#include "io/dtype.h"
+#include "io/elements.h"
 #include "io/inflater.h"
 
 enum { SAEI_ARRAY_RANK_MAX = 8 };
@@ -14,9 +14,12 @@ typedef struct saei_array_info {
     saei_dtype dtype;
     size_t rank;
     uint64_t shape[SAEI_ARRAY_RANK_MAX];
-    uint64_t chunk_rows;   /* entries of the first axis that are cheap to read together; 0: any */
-    uint64_t packed_bytes; /* size of a chunk once inflated, where saei_reader_unpack_f32 is faster; 0:
-                              elsewhere */
+    uint64_t chunk_rows;      /* entries of the first axis that are cheap to read together; 0: any */
+    uint64_t packed_bytes;    /* size of a chunk once inflated, where saei_reader_unpack_f32 is faster; 0:
+                                 elsewhere */
+    const saei_byte_run *run; /* where the elements lie one after the other, little-endian, from byte `start`
+                                 on; NULL: they do not */
+    uint64_t start;
 } saei_array_info;
 
 typedef struct saei_reader saei_reader;
@@ -49,17 +52,16 @@ const char *saei_reader_attribute_value(const saei_reader *reader, size_t i);
    converts them. The caller has checked the sizes of out; asking beyond the array is SAE_E_ARGUMENT. */
 sae_status saei_reader_read_f32(float *out, saei_reader *reader, const saei_array_info *array, uint64_t first,
                                 uint64_t count, sae_error *err);
-/* Who works on a read, and with what. */
-typedef enum saei_workers { SAEI_POOL_WORKERS, SAEI_CALLER_ONLY } saei_workers;
 
+/* Who works on a read, and with what. */
 typedef struct saei_unpacking {
     saei_inflater *inflater; /* for chunks of at least array->packed_bytes; NULL: none */
     saei_workers workers;
 } saei_unpacking;
 
-/* As saei_reader_read_f32, and the same bits; whole packed chunks are inflated and converted by the workers,
-   without libhdf5's lock. */
-sae_status saei_reader_unpack_f32(float *out, saei_reader *reader, const saei_array_info *array,
+/* As saei_reader_read_f32, and the same bits; by the workers, who inflate whole packed chunks without
+   libhdf5's lock. *finite becomes false when a value is NaN or infinite. */
+sae_status saei_reader_unpack_f32(float *out, bool *finite, saei_reader *reader, const saei_array_info *array,
                                   uint64_t first, uint64_t count, const saei_unpacking *how, sae_error *err);
 /* The same as double. Integers beyond 2^53: SAE_E_UNSUPPORTED. */
 sae_status saei_reader_read_f64(double *out, saei_reader *reader, const saei_array_info *array,

@@ -10,10 +10,11 @@ typedef struct saei_format {
     /* Entries first .. first + count - 1 of an array as stored but little-endian and in C order. The range
        was checked and holds at least one element. Calls are serialised by the reader. */
     sae_status (*read)(void *out, void *state, size_t array, uint64_t first, uint64_t count, sae_error *err);
-    /* NULL, or the same as float32 by way of `how`, whose inflater holds the chunks. *done = false: not for
-       this array and range, whatever out holds now. */
-    sae_status (*unpack)(bool *done, float *out, void *state, size_t array, uint64_t first, uint64_t count,
-                         const saei_unpacking *how, sae_error *err);
+    /* NULL, or the same as float32 by way of `how`, whose inflater holds the chunks. *finite becomes false
+       when one is NaN or infinite. *done = false: not for this array and range, whatever out and *finite
+       hold now. */
+    sae_status (*unpack)(bool *done, float *out, bool *finite, void *state, size_t array, uint64_t first,
+                         uint64_t count, const saei_unpacking *how, sae_error *err);
     void (*close)(void *state);
     /* NULL, or saei_reader_check_rest. */
     sae_status (*check_rest)(void *state, sae_error *err);
@@ -33,7 +34,8 @@ sae_context *saei_reader_context(const saei_reader *reader);
 bool saei_reader_is_trusted(
     const saei_reader *reader); /* whether it may be read in this process by any library */
 const saei_input_file *saei_reader_input(const saei_reader *reader);
-void *saei_reader_state(const saei_reader *reader); /* as it was set */
+const saei_byte_run *saei_reader_run(const saei_reader *reader); /* all of it */
+void *saei_reader_state(const saei_reader *reader);              /* as it was set */
 void saei_reader_set_format(saei_reader *reader, const saei_format *format, void *state);
 
 /* Copies *info and its name. SAE_E_FORMAT when its size does not fit 63 bits. */

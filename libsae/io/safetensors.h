@@ -3,7 +3,7 @@
 #define SAEI_SAFETENSORS_H
 
 #include "io/atomic_file.h"
-#include "io/dtype.h"
+#include "io/elements.h"
 
 enum { SAEI_TENSOR_RANK_MAX = 8 };
 
@@ -36,6 +36,8 @@ sae_status saei_safetensors_read_raw(void *out, const saei_safetensors *file, co
 /* Reads `bytes` bytes of a tensor, from byte `first` of it on. Thread-safe. */
 sae_status saei_safetensors_read_part(void *out, const saei_safetensors *file, const saei_tensor_info *tensor,
                                       uint64_t first, size_t bytes, sae_error *err);
+/* Where the elements of a tensor lie; lives as long as the file. */
+saei_elements saei_safetensors_elements(const saei_safetensors *file, const saei_tensor_info *tensor);
 /* Reads a whole tensor of any float or integer dtype as float32. */
 sae_status saei_safetensors_read_f32(float *out, const saei_safetensors *file, const saei_tensor_info *tensor,
                                      sae_error *err);

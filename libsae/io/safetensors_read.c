@@ -24,6 +24,7 @@ typedef struct tensor {
 struct saei_safetensors {
     sae_context *context;
     saei_input_file input;
+    saei_byte_run run; /* all of input */
     char *path;
     uint64_t data_start;
     json_t *header; /* owns the names and the metadata */
@@ -214,6 +215,7 @@ sae_status saei_safetensors_open(saei_safetensors **out, sae_context *context, c
     status = saei_strdup(&file->path, context, path, err);
     if (status == SAE_OK)
         status = saei_input_file_open(&file->input, file->path, err);
+    file->run = saei_byte_run_of_file(&file->input, context);
     if (status == SAE_OK)
         status = read_header(file, err);
     if (status == SAE_OK)
@@ -299,28 +301,30 @@ sae_status saei_safetensors_read_raw(void *out, const saei_safetensors *file, co
     return saei_safetensors_read_part(out, file, info, 0, bytes, err);
 }
 
+saei_elements saei_safetensors_elements(const saei_safetensors *file, const saei_tensor_info *info)
+{
+    const tensor *t = (const tensor *)info;
+    return (saei_elements){.run = &file->run,
+                           .start = file->data_start + t->begin,
+                           .dtype = info->dtype,
+                           .n = (size_t)info->elements};
+}
+
 /* Elements first .. first + count - 1 as float32. */
 static sae_status read_elements(float *out, const saei_safetensors *file, const saei_tensor_info *info,
-                                uint64_t first, uint64_t count, sae_error *err)
+                                size_t first, size_t count, sae_error *err)
 {
-    unsigned char piece[1 << 15];
-    size_t item = saei_dtype_size(info->dtype), per_piece = sizeof piece / item;
-    for (uint64_t done = 0; done < count;) {
-        size_t n = count - done < per_piece ? (size_t)(count - done) : per_piece;
-        sae_status status =
-            saei_safetensors_read_part(piece, file, info, (first + done) * item, n * item, err);
-        if (status != SAE_OK)
-            return status;
-        saei_dtype_to_f32(out + done, info->dtype, piece, n);
-        done += n;
-    }
-    return SAE_OK;
+    saei_elements some = saei_safetensors_elements(file, info);
+    bool finite = true;
+    some.start += first * saei_dtype_size(info->dtype);
+    some.n = count;
+    return saei_elements_read_f32(out, &finite, &some, SAEI_POOL_WORKERS, err);
 }
 
 sae_status saei_safetensors_read_f32(float *out, const saei_safetensors *file, const saei_tensor_info *info,
                                      sae_error *err)
 {
-    return read_elements(out, file, info, 0, info->elements, err);
+    return read_elements(out, file, info, 0, (size_t)info->elements, err);
 }
 
 sae_status saei_safetensors_read_transposed(float *out, const saei_safetensors *file,
@@ -334,7 +338,7 @@ sae_status saei_safetensors_read_transposed(float *out, const saei_safetensors *
     sae_status status = saei_alloc(&band, file->context, saei_mul(at_once, cols), sizeof *band, err);
     for (size_t first = 0; status == SAE_OK && first < rows; first += at_once) {
         size_t n = rows - first < at_once ? rows - first : at_once;
-        status = read_elements(band, file, info, (uint64_t)first * cols, (uint64_t)n * cols, err);
+        status = read_elements(band, file, info, first * cols, n * cols, err);
         if (status == SAE_OK)
             saei_transpose(out + first, rows, band, cols, n, cols);
     }

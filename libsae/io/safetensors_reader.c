@@ -34,6 +34,9 @@ sae_status saei_safetensors_open_reader(saei_reader *reader, sae_error *err)
     for (size_t i = 0; status == SAE_OK && i < saei_safetensors_count(file); i++) {
         const saei_tensor_info *tensor = saei_safetensors_at(file, i);
         saei_array_info info = {.name = tensor->name, .dtype = tensor->dtype, .rank = tensor->rank};
+        saei_elements elements = saei_safetensors_elements(file, tensor);
+        info.run = elements.run;
+        info.start = elements.start;
         memcpy(info.shape, tensor->shape, sizeof info.shape);
         status = saei_reader_add_array(reader, &info, err);
     }

@@ -166,6 +166,12 @@ sae_status saei_strided_read(void *out, const saei_strided *array, const saei_by
     return status;
 }
 
+bool saei_strided_is_plain(const saei_strided *array)
+{
+    axes a = simplify(array, array->rank > 0 ? array->shape[0] : 1);
+    return is_contiguous(&a) && !array->big_endian;
+}
+
 uint64_t saei_strided_chunk_rows(const saei_strided *array, const saei_byte_run *run)
 {
     if (array->rank == 0 || array->shape[0] == 0)

@@ -23,6 +23,9 @@ void saei_strided_pack(saei_strided *array, bool fortran_order);
 sae_status saei_strided_read(void *out, const saei_strided *array, const saei_byte_run *run, uint64_t first,
                              uint64_t count, sae_error *err);
 
+/* Whether the elements lie one after the other, little-endian and in C order. */
+bool saei_strided_is_plain(const saei_strided *array);
+
 /* Entries that are cheap to read together (saei_array_info.chunk_rows): 0 for any. */
 uint64_t saei_strided_chunk_rows(const saei_strided *array, const saei_byte_run *run);
 

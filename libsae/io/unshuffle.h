@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-/* Puts the n elements of a shuffled chunk together into out [n * item], which must not overlap it. item:
-   bytes of an element; 1, 2, 4 or 8. */
-void saei_unshuffle(void *out, const unsigned char *chunk, size_t n, size_t item);
+/* Puts n elements of a shuffled chunk together into out [n * item], which must not overlap it. first: the
+   first byte of the first of them; its others, and so those of each, follow at a distance of `stride` bytes,
+   the elements of the chunk. item: bytes of an element; 1, 2, 4 or 8. */
+void saei_unshuffle(void *out, const unsigned char *first, size_t stride, size_t n, size_t item);
 
 #endif

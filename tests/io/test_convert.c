@@ -139,6 +139,26 @@ START_TEST(floats_round_to_the_nearest_bfloat16)
 }
 END_TEST
 
+/* Each value among finite ones, at each place of a vector and behind the last. */
+START_TEST(values_that_are_no_numbers_are_told)
+{
+    enum { AMONG = 11 };
+    float out[AMONG];
+    for (unsigned value = 0; value < 65536; value++) {
+        uint16_t halves[AMONG] = {0};
+        halves[value % AMONG] = (uint16_t)value;
+        bool half = isfinite(half_by_definition(value)), bfloat16 = isfinite(bfloat16_by_definition(value));
+        ck_assert(saei_f16_to_f32(out, halves, AMONG) == half);
+        ck_assert(saei_f16_to_f32_portable(out, halves, AMONG) == half);
+        ck_assert(saei_bf16_to_f32(out, halves, AMONG) == bfloat16);
+    }
+    /* A finite double may be no finite float. */
+    const double beyond[] = {1e300, 1.0};
+    ck_assert(!saei_dtype_to_f32(out, SAEI_F64, beyond, 2));
+    ck_assert(saei_dtype_to_f32(out, SAEI_F64, beyond + 1, 1));
+}
+END_TEST
+
 /* The data may lie at the end of the buffer it is converted into, at an odd address, in any length. */
 START_TEST(in_place_and_unaligned)
 {
@@ -203,6 +223,7 @@ int main(void)
     tcase_add_test(tests, all_bytes_as_float8);
     tcase_add_test(tests, floats_round_to_the_nearest_half);
     tcase_add_test(tests, floats_round_to_the_nearest_bfloat16);
+    tcase_add_test(tests, values_that_are_no_numbers_are_told);
     tcase_add_test(tests, in_place_and_unaligned);
     tcase_add_test(tests, wide_integers);
     tcase_add_test(tests, swapping);

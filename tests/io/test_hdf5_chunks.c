@@ -1,6 +1,7 @@
 /* Packed chunks read by our threads give the bits that libhdf5 gives, and damaged ones are named. */
 #include "base/context.h"
 #include "io/reader.h"
+#include "num/finite.h"
 #include "../tools/run_suite.h"
 #include "../tools/test_context.h"
 #include "temp_folder.h"
@@ -104,18 +105,25 @@ static void compare(bool packed)
     memset(ours, 1, sizeof ours);
     memset(alone, 2, sizeof alone);
     const saei_unpacking pool = {inflater, SAEI_POOL_WORKERS}, caller = {inflater, SAEI_CALLER_ONLY};
+    bool finite[3] = {true, true, true};
     uint64_t entries = array->shape[0], chunk = array->chunk_rows, entry = ELEMENTS / entries;
-    ck_assert_msg(saei_reader_unpack_f32(ours, reader, array, 0, entries, &pool, &err) == SAE_OK, "%s",
-                  err.text);
+    ck_assert_msg(saei_reader_unpack_f32(ours, &finite[0], reader, array, 0, entries, &pool, &err) == SAE_OK,
+                  "%s", err.text);
     ck_assert_int_eq(saei_reader_read_f32(theirs, reader, array, 0, entries, &err), SAE_OK);
     ck_assert_int_eq(memcmp(ours, theirs, sizeof ours), 0);
+    ck_assert(finite[0] == saei_all_finite(theirs, ELEMENTS));
     /* From the second chunk on, then a range that no chunk begins or ends with. */
-    ck_assert_int_eq(saei_reader_unpack_f32(alone, reader, array, chunk, entries - chunk, &caller, &err),
-                     SAE_OK);
+    ck_assert_int_eq(
+        saei_reader_unpack_f32(alone, &finite[1], reader, array, chunk, entries - chunk, &caller, &err),
+        SAE_OK);
+    ck_assert(finite[1] == saei_all_finite(alone, (entries - chunk) * entry));
     ck_assert_int_eq(memcmp(alone, theirs + chunk * entry, (entries - chunk) * entry * sizeof *alone), 0);
-    ck_assert_int_eq(saei_reader_unpack_f32(alone, reader, array, 1, entries - 2, &pool, &err), SAE_OK);
+    ck_assert_int_eq(saei_reader_unpack_f32(alone, &finite[2], reader, array, 1, entries - 2, &pool, &err),
+                     SAE_OK);
+    ck_assert(finite[2] == saei_all_finite(alone, (entries - 2) * entry));
     ck_assert_int_eq(memcmp(alone, theirs + entry, (entries - 2) * entry * sizeof *alone), 0);
-    ck_assert_int_eq(saei_reader_unpack_f32(alone, reader, array, 1, entries, &pool, &err), SAE_E_ARGUMENT);
+    ck_assert_int_eq(saei_reader_unpack_f32(alone, &finite[2], reader, array, 1, entries, &pool, &err),
+                     SAE_E_ARGUMENT);
     saei_inflater_free(inflater);
     saei_reader_free(reader);
 }
@@ -208,8 +216,9 @@ static sae_status read_whole(void)
     ck_assert_int_eq(saei_reader_open(&reader, context, temp_path("a.h5"), &err), SAE_OK);
     ck_assert_int_eq(saei_inflater_new(&inflater, context, BLOCK_MAX, &err), SAE_OK);
     const saei_unpacking how = {inflater, SAEI_POOL_WORKERS};
+    bool finite = true;
     sae_status status =
-        saei_reader_unpack_f32(out, reader, saei_reader_find(reader, "x"), 0, ROWS, &how, &err);
+        saei_reader_unpack_f32(out, &finite, reader, saei_reader_find(reader, "x"), 0, ROWS, &how, &err);
     saei_inflater_free(inflater);
     saei_reader_free(reader);
     return status;
