@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Chunks are told of when so many bytes of them have come, so that inflating begins before the last is read.
- */
-enum { ANNOUNCE_BYTES = 128 << 10 };
+/* Chunks are told of before the last is read, so that inflating begins; but each time wakes a thread, so ever
+   more bytes are told of at once, from the least to the most. */
+enum { ANNOUNCE_BYTES_MIN = 128 << 10, ANNOUNCE_BYTES_MAX = 1 << 20 };
 
 typedef struct served {
     saei_reader *reader;
@@ -100,7 +100,7 @@ static bool serve_chunks(served *s, const saei_hdf5_request *request, sae_error 
     saei_chunk_grid grid = saei_chunk_grid_of(packing, info, request->first, request->count);
     size_t heads = grid.n_chunks * sizeof(saei_hdf5_chunk_head), room = (size_t)request->stride;
     unsigned char *chunks = s->window + request->chunks_at;
-    uint64_t unannounced = 0;
+    uint64_t unannounced = 0, at_once = ANNOUNCE_BYTES_MIN;
     if (request->chunks_at < heads || request->chunks_at + grid.n_chunks * room > s->window_bytes)
         return false;
     for (size_t i = 0; i < grid.n_chunks; i++) {
@@ -112,9 +112,10 @@ static bool serve_chunks(served *s, const saei_hdf5_request *request, sae_error 
             return reply_failure(err);
         memcpy(s->window + i * sizeof head, &head, sizeof head);
         unannounced += head.bytes;
-        if (unannounced < ANNOUNCE_BYTES && i + 1 < grid.n_chunks)
+        if (unannounced < at_once && i + 1 < grid.n_chunks)
             continue;
         unannounced = 0;
+        at_once = at_once < ANNOUNCE_BYTES_MAX ? 2 * at_once : at_once;
         if (!reply_with((saei_hdf5_reply){.ready = i + 1}))
             return false;
     }
