@@ -21,15 +21,18 @@ typedef struct bench_work {
     void *arg;
     void (*prepare)(void *arg); /* before each run, not timed; may be NULL */
     double ms;                  /* median */
-    double rss_over_params;     /* peak of the process over parameters and moments; 0: not measured */
+    double cpu_ms; /* median of the processor time of this process, its threads together; 0: not measured */
+    double rss_over_params; /* peak of the process over parameters and moments; 0: not measured */
 } bench_work;
 
-/* The job of a group of works; works[0] is what the others are compared with. */
+/* The job of a group of works; works[0] is what the others are compared with, and works[1] if there is a
+   second relation. */
 typedef struct bench_job {
     const char *name; /* "encode d=128 F=2048 k=16" */
     unsigned threads;
-    size_t rows;          /* that one run takes */
-    const char *relation; /* "over_gemm", "over_pread"; NULL: no comparison */
+    size_t rows;                 /* that one run takes */
+    const char *relation;        /* "over_gemm", "over_pread"; NULL: no comparison */
+    const char *second_relation; /* the same over works[1] */
 } bench_job;
 
 /* Times the works in turn, again and again, and prints a line for each. */

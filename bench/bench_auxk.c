@@ -99,7 +99,7 @@ static void run_dead(const bench_settings *settings, const batch *b, size_t n_de
     }
     char name[64];
     snprintf(name, sizeof name, "auxk dead=%zu k=%d d=%zu", n_dead, K_AUX, b->size.d);
-    bench_job job = {name, THREADS, b->size.rows, "over_gemm"};
+    bench_job job = {name, THREADS, b->size.rows, "over_gemm", NULL};
     bench_run(settings, &job, works, 1 + PATHS);
     for (size_t i = 0; i < PATHS; i++)
         saei_auxk_free(&args[i].auxk);

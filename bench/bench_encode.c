@@ -38,7 +38,7 @@ static void run_size(const bench_settings *settings, bench_size size, unsigned t
                           {.path = "decode", .run = decode, .arg = &arg}};
     char name[64];
     snprintf(name, sizeof name, "encode d=%zu F=%zu k=%zu", size.d, size.n_latents, size.k);
-    bench_job job = {name, threads, size.rows, "over_gemm"};
+    bench_job job = {name, threads, size.rows, "over_gemm", NULL};
     bench_run(settings, &job, works, sizeof works / sizeof works[0]);
     sae_codes_free(arg.codes);
     free(arg.decoded);

@@ -73,7 +73,7 @@ void bench_memory(const bench_settings *settings)
         snprintf(name, sizeof name, "memory d=%zu F=%zu k=%zu", size.d, size.n_latents, size.k);
         const bench_work works[] = {train_in_child("step", i, BENCH_AUX_K),
                                     train_in_child("step, without AuxK", i, 0)};
-        bench_job job = {name, THREADS, size.rows, NULL};
+        bench_job job = {name, THREADS, size.rows, NULL, NULL};
         bench_print(settings, &job, works, sizeof works / sizeof works[0]);
     }
 }

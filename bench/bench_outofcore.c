@@ -95,7 +95,7 @@ void bench_outofcore(const bench_settings *settings)
     snprintf(name, sizeof name, "outofcore %.0f GB in %.1f GB d=%zu F=%zu",
              (double)s->blocks * BLOCK_ROWS * (double)s->d * 4e-9, (double)s->memory_limit * 1e-9, s->d,
              s->n_latents);
-    bench_job job = {name, 2, s->steps * s->batch_rows, "over_memory"};
+    bench_job job = {name, 2, s->steps * s->batch_rows, "over_memory", NULL};
     bench_settings longer = *settings;
     longer.seconds = settings->quick ? 0.0 : s->seconds;
     bench_run(&longer, &job, works, sizeof works / sizeof works[0]);

@@ -64,7 +64,7 @@ static void run_threads(const bench_settings *settings, unsigned threads)
     bench_work works[] = {{.path = "means", .run = rank, .arg = &args[0]},
                           {.path = "paired", .run = rank, .arg = &args[1]},
                           {.path = "unpaired", .run = rank, .arg = &args[2]}};
-    bench_job job = {"rank 264 prompts F=2048", threads, SIDES * PROMPTS * PROMPT_ROWS, NULL};
+    bench_job job = {"rank 264 prompts F=2048", threads, SIDES * PROMPTS * PROMPT_ROWS, NULL, NULL};
     bench_run(settings, &job, works, sizeof works / sizeof works[0]);
     for (int side = 0; side < SIDES; side++)
         sae_dump_free(sides[side]);

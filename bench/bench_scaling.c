@@ -31,7 +31,7 @@ static double time_step(const bench_settings *settings, const char *varied, benc
     bench_gemm gemm = bench_gemm_new(size, threads, sae.rows, sae.trainer->parameters.W_enc);
     bench_work works[] = {{.path = "sgemm", .run = bench_gemm_run, .arg = &gemm},
                           {.path = "step", .run = step, .arg = sae.trainer}};
-    bench_job job = {name, threads, size.rows, "over_gemm"};
+    bench_job job = {name, threads, size.rows, "over_gemm", NULL};
     bench_settings shorter = *settings;
     shorter.seconds = settings->quick ? 0.0 : seconds;
     bench_run(&shorter, &job, works, sizeof works / sizeof works[0]);

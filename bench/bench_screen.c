@@ -136,7 +136,7 @@ static void run_size(const bench_settings *settings, bench_size size, unsigned t
     size_t n = add_paths(paths, works + 1, names, &s);
     works[n + 1] = (bench_work){.path = "pack weights", .run = bench_path_pack, .arg = &paths[1]};
     snprintf(name, sizeof name, "kernels d=%zu F=%zu k=%zu", size.d, size.n_latents, size.k);
-    bench_job job = {name, threads, size.rows, "over_gemm"};
+    bench_job job = {name, threads, size.rows, "over_gemm", NULL};
     bench_run(settings, &job, works, n + 2);
     for (size_t i = 0; i < n; i++)
         bench_path_free(&paths[i]);

@@ -108,7 +108,7 @@ static void run_size(const bench_settings *settings, bench_size size, unsigned t
     char name[64], names[KERNELS_MAX][32];
     size_t n = 1 + STAGES + add_encoders(works + 1 + STAGES, others, names, &sae);
     snprintf(name, sizeof name, "train d=%zu F=%zu k=%zu", size.d, size.n_latents, size.k);
-    bench_job job = {name, threads, size.rows, "over_gemm"};
+    bench_job job = {name, threads, size.rows, "over_gemm", NULL};
     bench_run(settings, &job, works, n);
     bench_gemm_free(&gemm);
     bench_sae_free(&sae);
