@@ -1,11 +1,10 @@
 /* Reading all of a file, for its checksums. */
 #include "base/memory.h"
+#include "io/crc32.h"
 #include "io/reader_format.h"
 
-#include <limits.h>
 #include <math.h>
 #include <string.h>
-#include <zlib.h>
 
 enum { BLOCK_FLOATS = 1 << 20, CHUNK_FLOATS_MAX = 1 << 24 };
 
@@ -20,27 +19,20 @@ static uint64_t entries_at_once(const saei_array_info *array)
     return wanted > 0 ? wanted : 1;
 }
 
-static uLong add_floats(uLong crc, float *values, size_t n)
+static uint32_t add_floats(uint32_t crc, float *values, size_t n)
 {
     const uint32_t one_nan = 0x7fc00000u;
     for (size_t i = 0; i < n; i++)
         if (isnan(values[i]))
             memcpy(&values[i], &one_nan, sizeof one_nan);
-    const Bytef *bytes = (const Bytef *)values;
-    for (size_t left = n * sizeof *values; left > 0;) {
-        uInt piece = left < UINT_MAX ? (uInt)left : UINT_MAX;
-        crc = crc32(crc, bytes, piece);
-        bytes += piece;
-        left -= piece;
-    }
-    return crc;
+    return saei_crc32(crc, values, n * sizeof *values);
 }
 
 sae_status saei_reader_crc32(uint32_t *out, saei_reader *reader, const saei_array_info *array, sae_error *err)
 {
     uint64_t entries = saei_array_entries(array), entry = saei_array_entry(array);
-    uLong crc = crc32(0, NULL, 0);
-    *out = (uint32_t)crc;
+    uint32_t crc = 0;
+    *out = crc;
     if (entries == 0 || entry == 0)
         return SAE_OK;
     uint64_t step = entries_at_once(array);
@@ -56,6 +48,6 @@ sae_status saei_reader_crc32(uint32_t *out, saei_reader *reader, const saei_arra
             crc = add_floats(crc, block, (size_t)(n * entry));
     }
     saei_free(context, block);
-    *out = (uint32_t)crc;
+    *out = crc;
     return status;
 }

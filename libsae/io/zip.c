@@ -1,12 +1,12 @@
 #include "io/zip.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/crc32.h"
 #include "io/inflate_member.h"
 #include "io/zip_directory.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 /* Members whose decoder is kept: a matrix and some of its columns are read in turn. */
 enum { INFLATING_MAX = 4 };
@@ -55,7 +55,6 @@ static sae_status add_member(void *user, const saei_zip_record *record, sae_erro
     m->zip = zip;
     m->data_start = record->data_start;
     m->crc = record->crc;
-    m->crc_seen = (uint32_t)crc32(0, NULL, 0);
     m->info = (saei_zip_member){.name = m->label + path_length + 2,
                                 .bytes = record->bytes,
                                 .stored = record->stored,
@@ -189,19 +188,15 @@ static sae_status decoder_of(saei_inflate_member **out, const member *m, sae_err
 /* Goes on with the CRC where the bytes that were read touch its end. */
 static sae_status check_crc(member *m, const unsigned char *bytes, uint64_t offset, size_t n, sae_error *err)
 {
-    enum { PIECE = 1 << 30 };
     if (offset > m->seen || offset + n <= m->seen)
         return SAE_OK;
-    for (uint64_t at = m->seen - offset; at < n;) {
-        size_t piece = n - at < PIECE ? (size_t)(n - at) : PIECE;
-        m->crc_seen = (uint32_t)crc32(m->crc_seen, bytes + at, (uInt)piece);
-        at += piece;
-    }
+    size_t known = (size_t)(m->seen - offset);
+    m->crc_seen = saei_crc32(m->crc_seen, bytes + known, n - known);
     m->seen = offset + n;
     if (m->seen == m->info.bytes && m->crc_seen != m->crc) {
         m->seen = 0;
         uint32_t found = m->crc_seen;
-        m->crc_seen = (uint32_t)crc32(0, NULL, 0);
+        m->crc_seen = 0;
         return saei_fail(err, SAE_E_FORMAT, "%s: damaged: CRC-32 %08x, but its directory says %08x", m->label,
                          (unsigned)found, (unsigned)m->crc);
     }

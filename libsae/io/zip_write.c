@@ -1,17 +1,16 @@
 #include "io/zip_write.h"
 #include "base/memory.h"
+#include "io/crc32.h"
 #include "io/zip_records.h"
-
-#include <zlib.h>
 
 static uint32_t crc_of(const saei_zip_entry *entry)
 {
-    uLong crc = crc32_z(0, NULL, 0);
+    uint32_t crc = 0;
     if (entry->head_bytes > 0)
-        crc = crc32_z(crc, entry->head, entry->head_bytes);
+        crc = saei_crc32(crc, entry->head, entry->head_bytes);
     if (entry->body_bytes > 0)
-        crc = crc32_z(crc, entry->body, entry->body_bytes);
-    return (uint32_t)crc;
+        crc = saei_crc32(crc, entry->body, entry->body_bytes);
+    return crc;
 }
 
 /* A header of either kind, put together in memory. */
