@@ -1,8 +1,8 @@
 #include "io/flat_archive.h"
 #include "base/memory.h"
+#include "io/crc32.h"
 
 #include <string.h>
-#include <zlib.h>
 
 static sae_status make_room(saei_archive_end *end, size_t bytes, sae_error *err)
 {
@@ -38,7 +38,7 @@ sae_status saei_archive_append(saei_archive_end *end, const char *name, const vo
                                sae_error *err)
 {
     saei_flat_file *flat = end->flat;
-    const saei_zip_part part = {name, n, flat->end, (uint32_t)crc32_z(crc32_z(0, NULL, 0), bytes, n)};
+    const saei_zip_part part = {name, n, flat->end, saei_crc32(0, bytes, n)};
     uint64_t at = part.offset + saei_zip_local_bytes(&part);
     sae_status status = saei_archive_member(end, &part, err);
     flat->end = at + n;

@@ -1,12 +1,12 @@
 #include "io/flat_file.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/crc32.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 enum { ARRAYS_MAX = 4096, NAME_BYTES_MAX = 1024, TEXT_BYTES_MAX = 65535, COPY_BYTES = 1 << 20 };
 
@@ -109,7 +109,6 @@ sae_status saei_flat_file_add(size_t *out, saei_flat_file *flat, const saei_arra
     }
     saei_flat_array array = {.dtype = plan->dtype, .rows = plan->rows, .columns = plan->columns};
     array.row_bytes = saei_dtype_size(plan->dtype) * (plan->columns > 0 ? plan->columns : 1);
-    array.crc = (uint32_t)crc32_z(0, NULL, 0);
     if (status == SAE_OK)
         status = saei_strdup(&array.name, flat->context, plan->name, err);
     if (status != SAE_OK)
@@ -212,7 +211,7 @@ sae_status saei_flat_file_append(saei_flat_file *flat, size_t index, const void 
         return status;
     }
     if (flat->format->crc && bytes > 0)
-        array->crc = (uint32_t)crc32_z(array->crc, rows, bytes);
+        array->crc = saei_crc32(array->crc, rows, bytes);
     array->appended += count;
     return SAE_OK;
 }

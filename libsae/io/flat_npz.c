@@ -2,6 +2,7 @@
    archive, where NumPy does not see it. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/crc32.h"
 #include "io/flat_archive.h"
 #include "io/npy_write.h"
 
@@ -34,7 +35,7 @@ static sae_status write_head(saei_archive_end *end, const saei_flat_array *array
     unsigned char header[SAEI_NPY_HEADER_BYTES];
     saei_zip_part part = part_of(name, array);
     saei_npy_header(header, array->dtype, array->rows, array->columns);
-    uLong crc = crc32_z(crc32_z(0, NULL, 0), header, sizeof header);
+    uint32_t crc = saei_crc32(0, header, sizeof header);
     part.crc = (uint32_t)crc32_combine(crc, array->crc, (z_off_t)saei_flat_bytes(array));
     sae_status status = saei_archive_member(end, &part, err);
     return status == SAE_OK ? saei_atomic_file_write_at(end->flat->file, array->data - sizeof header, header,
