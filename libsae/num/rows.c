@@ -1,4 +1,5 @@
 #include "num/rows.h"
+#include "base/memory.h"
 #include "num/simd.h"
 
 #include <string.h>
@@ -50,36 +51,65 @@ SAEI_CLONES float saei_row_dot(const float *a, const float *b, size_t d)
     return (s[0] + s[2]) + (s[1] + s[3]);
 }
 
-/* Four sums at a time: each alone would wait for its own additions. */
+/* Rows i to i + 3 of those named; where there are fewer, the last again. */
+static inline void rows_from(const float *out[COMBINED], const float *base, size_t stride,
+                             const uint32_t *row, size_t i, size_t n)
+{
+    for (size_t c = 0; c < COMBINED; c++)
+        out[c] = base + row[saei_min_size(i + c, n - 1)] * stride;
+}
+
+/* Rows are in any order, so that the processor cannot foresee the next ones: a line of each is asked for with
+   a line of these. */
+static inline void fetch(const float *const next[COMBINED], size_t e)
+{
+    for (size_t c = 0; c < COMBINED; c++)
+        __builtin_prefetch(next[c] + e);
+}
+
+/* `width` sums at a time, a constant: each alone would wait for its own additions. */
+static inline void dot_group(float *out, const float *a, const float *const b[COMBINED],
+                             const float *const next[COMBINED], size_t d, size_t width)
+{
+    lanes sum[COMBINED] = {{{0}, {0}}, {{0}, {0}}, {{0}, {0}}, {{0}, {0}}};
+    quad s;
+    size_t e = 0;
+    for (; e + LANES <= d; e += LANES) {
+        fetch(next, e);
+#pragma GCC unroll 4
+        for (size_t c = 0; c < width; c++)
+            add_products(&sum[c], a + e, b[c] + e);
+    }
+#pragma GCC unroll 4
+    for (size_t c = 0; c < width; c++) {
+        if (e < d)
+            add_last_products(&sum[c], a + e, b[c] + e, d - e);
+        fold(&s, &sum[c]);
+        out[c] = (s[0] + s[2]) + (s[1] + s[3]);
+    }
+}
+
 SAEI_CLONES void saei_rows_dot(float *out, const float *a, const float *base, size_t stride,
                                const uint32_t *row, size_t n, size_t d)
 {
-    size_t i = 0;
-    for (; i + COMBINED <= n; i += COMBINED) {
-        lanes sum[COMBINED] = {{{0}, {0}}, {{0}, {0}}, {{0}, {0}}, {{0}, {0}}};
-        const float *b0 = base + row[i] * stride, *b1 = base + row[i + 1] * stride;
-        const float *b2 = base + row[i + 2] * stride, *b3 = base + row[i + 3] * stride;
-        size_t e = 0;
-        for (; e + LANES <= d; e += LANES) {
-            add_products(&sum[0], a + e, b0 + e);
-            add_products(&sum[1], a + e, b1 + e);
-            add_products(&sum[2], a + e, b2 + e);
-            add_products(&sum[3], a + e, b3 + e);
+    const float *b[COMBINED], *next[COMBINED];
+    for (size_t i = 0; i < n; i += COMBINED) {
+        rows_from(b, base, stride, row, i, n);
+        rows_from(next, base, stride, row, i + COMBINED, n);
+        switch (n - i) {
+        case 1:
+            dot_group(out + i, a, b, next, d, 1);
+            break;
+        case 2:
+            dot_group(out + i, a, b, next, d, 2);
+            break;
+        case 3:
+            dot_group(out + i, a, b, next, d, 3);
+            break;
+        default:
+            dot_group(out + i, a, b, next, d, COMBINED);
         }
-        if (e < d) {
-            add_last_products(&sum[0], a + e, b0 + e, d - e);
-            add_last_products(&sum[1], a + e, b1 + e, d - e);
-            add_last_products(&sum[2], a + e, b2 + e, d - e);
-            add_last_products(&sum[3], a + e, b3 + e, d - e);
-        }
-        quad s[COMBINED];
-        for (size_t c = 0; c < COMBINED; c++)
-            fold(&s[c], &sum[c]);
-        for (size_t c = 0; c < COMBINED; c++)
-            out[i + c] = (s[c][0] + s[c][2]) + (s[c][1] + s[c][3]);
     }
-    for (; i < n; i++)
-        out[i] = saei_row_dot(a, base + row[i] * stride, d);
 }
 
 SAEI_CLONES double saei_row_sum(const float *a, size_t d)
@@ -112,20 +142,53 @@ SAEI_CLONES void saei_row_axpy(float *restrict y, float a, const float *restrict
         y[i] += a * x[i];
 }
 
-/* Four rows at a time: out is read and written once for all, and each row is read from end to end. */
+/* `width` rows at a time, a constant: out is read and written once for all, and each row is read from end to
+   end. */
+static inline void combine_group(float *restrict out, const float *const x[COMBINED],
+                                 const float *const next[COMBINED], const float *weight, size_t d,
+                                 size_t width)
+{
+    float w[COMBINED];
+    size_t e = 0;
+    memcpy(w, weight, width * sizeof *w);
+    for (; e + LANES <= d; e += LANES) {
+        fetch(next, e);
+        loaded_floats *low = (loaded_floats *)(out + e), *high = (loaded_floats *)(out + e + HALF);
+        lanes sum = {*low, *high};
+#pragma GCC unroll 4
+        for (size_t c = 0; c < width; c++) {
+            sum.low += w[c] * *(const loaded_floats *)(x[c] + e);
+            sum.high += w[c] * *(const loaded_floats *)(x[c] + e + HALF);
+        }
+        *low = sum.low;
+        *high = sum.high;
+    }
+    for (; e < d; e++)
+        for (size_t c = 0; c < width; c++)
+            out[e] += weight[c] * x[c][e];
+}
+
 SAEI_CLONES void saei_rows_combine(float *restrict out, const float *restrict base, size_t stride,
                                    const uint32_t *row, const float *weight, size_t n, size_t d)
 {
-    size_t i = 0;
-    for (; i + COMBINED <= n; i += COMBINED) {
-        const float *x0 = base + row[i] * stride, *x1 = base + row[i + 1] * stride;
-        const float *x2 = base + row[i + 2] * stride, *x3 = base + row[i + 3] * stride;
-        float w0 = weight[i], w1 = weight[i + 1], w2 = weight[i + 2], w3 = weight[i + 3];
-        for (size_t e = 0; e < d; e++)
-            out[e] = (((out[e] + w0 * x0[e]) + w1 * x1[e]) + w2 * x2[e]) + w3 * x3[e];
+    const float *x[COMBINED], *next[COMBINED];
+    for (size_t i = 0; i < n; i += COMBINED) {
+        rows_from(x, base, stride, row, i, n);
+        rows_from(next, base, stride, row, i + COMBINED, n);
+        switch (n - i) {
+        case 1:
+            combine_group(out, x, next, weight + i, d, 1);
+            break;
+        case 2:
+            combine_group(out, x, next, weight + i, d, 2);
+            break;
+        case 3:
+            combine_group(out, x, next, weight + i, d, 3);
+            break;
+        default:
+            combine_group(out, x, next, weight + i, d, COMBINED);
+        }
     }
-    for (; i < n; i++)
-        saei_row_axpy(out, weight[i], base + row[i] * stride, d);
 }
 
 SAEI_CLONES void saei_row_shift_scale(float *y, const float *x, double c, double a, size_t d)
