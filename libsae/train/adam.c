@@ -59,22 +59,29 @@ static void update_at(const saei_adam_step *step, const float *where, const floa
     update(step->parameters->all + at, step->adam->m.all + at, step->adam->v.all + at, gradient, n, step);
 }
 
+static void normalise(float *w, size_t d)
+{
+    float scale = (float)(1.0 / sqrt(saei_row_norm2(w, d)));
+    for (size_t i = 0; i < d; i++)
+        w[i] *= scale;
+}
+
 void saei_adam_update_latent(void *arg, const saei_latent_gradient *gradient)
 {
     const saei_adam_step *step = arg;
     const saei_parameters *p = step->parameters;
     size_t d = p->d, j = gradient->latent;
-    float *w_dec = p->W_dec + j * d;
+    if (gradient->W_dec != NULL) {
+        update_at(step, p->W_dec + j * d, gradient->W_dec, d);
+        if (step->adam->unit_rows)
+            normalise(p->W_dec + j * d, d);
+    }
+    if (gradient->W_enc == NULL)
+        return;
     update_at(step, p->W_enc + j * d, gradient->W_enc, d);
-    update_at(step, w_dec, gradient->W_dec, d);
     update_at(step, p->b_enc + j, &gradient->b_enc, 1);
     for (size_t i = 0; i < p->n_extra; i++)
         update_at(step, p->extra[i] + j, &gradient->extra[i], 1);
-    if (!step->adam->unit_rows)
-        return;
-    float scale = (float)(1.0 / sqrt(saei_row_norm2(w_dec, d)));
-    for (size_t i = 0; i < d; i++)
-        w_dec[i] *= scale;
 }
 
 void saei_adam_update_b_dec(const saei_adam_step *step, const float *gradient)

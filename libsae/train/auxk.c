@@ -339,20 +339,35 @@ double saei_auxk_run(saei_auxk *a, const saei_parameters *parameters, const saei
     return reduce(a, 0) * weight;
 }
 
-void saei_auxk_add(const saei_auxk *a, size_t j, float *g_W_enc, float *g_W_dec, float *g_b_enc,
-                   const float *xc)
+static bool has_gradient(const saei_auxk *a, size_t j)
 {
-    if (a->settings.k == 0 || a->n_dead == 0 || a->place[j] == UINT32_MAX)
+    return a->settings.k > 0 && a->n_dead > 0 && a->place[j] != UINT32_MAX;
+}
+
+void saei_auxk_add_decoder(const saei_auxk *a, size_t j, float *g_W_dec)
+{
+    if (!has_gradient(a, j))
         return;
     size_t place = a->place[j], d = a->d;
     if (few(a)) {
-        saei_row_axpy(g_W_enc, 1.0f, a->g_W_enc + place * d, d);
         saei_row_axpy(g_W_dec, 1.0f, a->g_W_dec + place * d, d);
-        *g_b_enc += a->g_b_enc[place];
         return;
     }
     size_t start = a->index.start[place], n = a->index.start[place + 1] - start;
     saei_rows_combine(g_W_dec, a->residual, d, a->index.row + start, a->index.value + start, n, d);
+}
+
+void saei_auxk_add_encoder(const saei_auxk *a, size_t j, float *g_W_enc, float *g_b_enc, const float *xc)
+{
+    if (!has_gradient(a, j))
+        return;
+    size_t place = a->place[j], d = a->d;
+    if (few(a)) {
+        saei_row_axpy(g_W_enc, 1.0f, a->g_W_enc + place * d, d);
+        *g_b_enc += a->g_b_enc[place];
+        return;
+    }
+    size_t start = a->index.start[place], n = a->index.start[place + 1] - start;
     saei_rows_combine(g_W_enc, xc, d, a->index.row + start, a->index.g + start, n, d);
     for (size_t i = start; i < start + n; i++)
         *g_b_enc += a->index.g[i];

@@ -65,8 +65,8 @@ double saei_auxk_run(saei_auxk *auxk, const saei_parameters *parameters,
 /* A bound of the norm of its gradient; INFINITY when it is not known. */
 double saei_auxk_norm_bound(const saei_auxk *auxk);
 
-/* Adds what the last run gives to the gradient of latent j. */
-void saei_auxk_add(const saei_auxk *auxk, size_t j, float *g_W_enc, float *g_W_dec, float *g_b_enc,
-                   const float *xc);
+/* Add what the last run gives to the gradient of latent j. */
+void saei_auxk_add_decoder(const saei_auxk *auxk, size_t j, float *g_W_dec);
+void saei_auxk_add_encoder(const saei_auxk *auxk, size_t j, float *g_W_enc, float *g_b_enc, const float *xc);
 
 #endif

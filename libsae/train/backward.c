@@ -158,27 +158,37 @@ static void project(float *g, const float *w, size_t d)
     saei_row_axpy(g, -saei_row_dot(g, w, d), w, d);
 }
 
-double saei_objective_finish_latent(const saei_objective_job *job, saei_latent_gradient *gradient)
+double saei_objective_finish_decoder(const saei_objective_job *job, size_t j, float *g)
 {
     const saei_objective *o = job->o;
-    size_t j = gradient->latent, d = o->settings.d;
-    const saei_latent_sums *sums = &o->latent_sums[j];
-    const float *w_dec = job->p->W_dec + j * d;
-    gradient->b_enc = (float)sums->b_enc;
-    if (sums->decoder_norm != 0.0)
-        saei_row_axpy(gradient->W_dec, (float)(sums->decoder_norm / sqrt(saei_row_norm2(w_dec, d))), w_dec,
-                      d);
-    saei_auxk_add(&o->aux, j, gradient->W_enc, gradient->W_dec, &gradient->b_enc, o->xc);
+    size_t d = o->settings.d;
+    const float *w = job->p->W_dec + j * d;
+    double of_norm = o->latent_sums[j].decoder_norm;
+    if (of_norm != 0.0)
+        saei_row_axpy(g, (float)(of_norm / sqrt(saei_row_norm2(w, d))), w, d);
+    saei_auxk_add_decoder(&o->aux, j, g);
     if (o->settings.unit_rows)
-        project(gradient->W_dec, w_dec, d);
-    double norm2 = saei_row_norm2(gradient->W_enc, d) + saei_row_norm2(gradient->W_dec, d) +
-                   square((double)gradient->b_enc);
+        project(g, w, d);
+    double norm2 = saei_row_norm2(g, d);
+    saei_latent_gradient gradient = {.latent = j, .W_dec = g};
+    if (job->receive != NULL)
+        job->receive(job->arg, &gradient);
+    return norm2;
+}
+
+double saei_objective_finish_encoder(const saei_objective_job *job, size_t j, float *g)
+{
+    const saei_objective *o = job->o;
+    const saei_latent_sums *sums = &o->latent_sums[j];
+    saei_latent_gradient gradient = {.latent = j, .W_enc = g, .b_enc = (float)sums->b_enc};
+    saei_auxk_add_encoder(&o->aux, j, g, &gradient.b_enc, o->xc);
+    double norm2 = saei_row_norm2(g, o->settings.d) + square((double)gradient.b_enc);
     for (size_t i = 0; i < o->settings.architecture->n_extra; i++) {
-        gradient->extra[i] = (float)sums->extra[i];
-        norm2 += square((double)gradient->extra[i]);
+        gradient.extra[i] = (float)sums->extra[i];
+        norm2 += square((double)gradient.extra[i]);
     }
     if (job->receive != NULL)
-        job->receive(job->arg, gradient);
+        job->receive(job->arg, &gradient);
     return norm2;
 }
 
@@ -188,7 +198,7 @@ void saei_objective_repack(const saei_objective_job *job, size_t first, size_t e
         saei_objective_pack_latents(job->o, job->p, first, end);
 }
 
-static void sweep_task(void *arg, size_t slice, unsigned worker)
+static void decoder_task(void *arg, size_t slice, unsigned worker)
 {
     const saei_objective_job *job = arg;
     const saei_objective *o = job->o;
@@ -196,20 +206,34 @@ static void sweep_task(void *arg, size_t slice, unsigned worker)
     float *g = o->part_floats + worker * saei_objective_part_floats(&o->settings);
     double norm2 = 0.0;
     for (size_t j = saei_slice_start(o, slice); j < saei_slice_start(o, slice + 1); j++) {
-        saei_latent_gradient gradient = {.latent = j, .W_enc = g, .W_dec = g + d};
         const uint32_t *row = o->index.row + o->index.start[j];
         saei_latent_entries entries = entries_of(o, j);
-        memset(g, 0, 2 * d * sizeof *g);
-        saei_rows_combine(gradient.W_enc, o->xc, d, row, entries.g, entries.n, d);
-        saei_rows_combine(gradient.W_dec, saei_residual(o, 0, group_of(o, j)), groups * d, row, entries.value,
-                          entries.n, d);
+        memset(g, 0, d * sizeof *g);
+        saei_rows_combine(g, saei_residual(o, 0, group_of(o, j)), groups * d, row, entries.value, entries.n,
+                          d);
         if (o->e_gate != NULL && !o->settings.detached_gate)
-            saei_rows_combine(gradient.W_dec, o->e_gate, d, row, entries.gate_value, entries.n, d);
-        norm2 += saei_objective_finish_latent(job, &gradient);
+            saei_rows_combine(g, o->e_gate, d, row, entries.gate_value, entries.n, d);
+        norm2 += saei_objective_finish_decoder(job, j, g);
+    }
+    o->part_norm2[slice] = norm2;
+}
+
+static void encoder_task(void *arg, size_t slice, unsigned worker)
+{
+    const saei_objective_job *job = arg;
+    const saei_objective *o = job->o;
+    size_t d = o->settings.d;
+    float *g = o->part_floats + worker * saei_objective_part_floats(&o->settings);
+    double norm2 = 0.0;
+    for (size_t j = saei_slice_start(o, slice); j < saei_slice_start(o, slice + 1); j++) {
+        saei_latent_entries entries = entries_of(o, j);
+        memset(g, 0, d * sizeof *g);
+        saei_rows_combine(g, o->xc, d, o->index.row + o->index.start[j], entries.g, entries.n, d);
+        norm2 += saei_objective_finish_encoder(job, j, g);
         if ((j + 1) % SAEI_SWEEP_LATENTS == 0 || j + 1 == o->settings.n_latents)
             saei_objective_repack(job, j / SAEI_SWEEP_LATENTS * SAEI_SWEEP_LATENTS, j + 1);
     }
-    o->part_norm2[slice] = norm2;
+    o->part_norm2[slice] += norm2;
 }
 
 double saei_objective_sweep(saei_objective *o, const saei_parameters *p, const saei_penalty *penalty,
@@ -223,7 +247,8 @@ double saei_objective_sweep(saei_objective *o, const saei_parameters *p, const s
         saei_dense_sweep(&job);
         reduce_b_dec(o, job.e_scale);
     } else {
-        saei_parallel_for(o->context, SAEI_SLICES, sweep_task, &job);
+        saei_parallel_for(o->context, SAEI_SLICES, decoder_task, &job);
+        saei_parallel_for(o->context, SAEI_SLICES, encoder_task, &job);
     }
     double norm2 = saei_row_norm2(o->g_b_dec, o->settings.d);
     for (size_t part = 0; part < saei_objective_parts(o); part++)

@@ -158,10 +158,8 @@ static void sweep_task(void *arg, size_t task, unsigned worker)
     for (size_t j = 0; j < b.n; j++) {
         saei_row_axpy(b_dec, (float)-o->latent_sums[b.first + j].pre,
                       job->p->W_enc + (b.first + j) * o->settings.d, o->settings.d);
-        saei_latent_gradient gradient = {.latent = b.first + j,
-                                         .W_enc = b.g_enc + j * o->settings.d,
-                                         .W_dec = b.g_dec + j * o->settings.d};
-        norm2 += saei_objective_finish_latent(job, &gradient);
+        norm2 += saei_objective_finish_decoder(job, b.first + j, b.g_dec + j * o->settings.d);
+        norm2 += saei_objective_finish_encoder(job, b.first + j, b.g_enc + j * o->settings.d);
     }
     saei_objective_repack(job, b.first, b.first + b.n);
     o->part_norm2[task] = norm2;

@@ -46,7 +46,7 @@ size_t saei_objective_tile_floats(const saei_objective_settings *s)
 size_t saei_objective_part_floats(const saei_objective_settings *s)
 {
     size_t block = saei_mul(SAEI_DENSE_LATENTS, saei_add(saei_mul(4, s->batch_rows), saei_mul(2, s->d)));
-    return may_be_dense(s) ? block : saei_mul(2, s->d);
+    return may_be_dense(s) ? block : s->d;
 }
 
 typedef struct buffer {

@@ -10,9 +10,10 @@
    Only z is dense. The batch goes through three passes:
      forward   row by row: codes, residuals, ∂R/∂f of the codes
      backward  latent by latent: the architecture turns ∂R/∂f into ∂loss/∂z, biases, sums
-     sweep     latent by latent: the rows ∂loss/∂w_enc = Σ ∂z xc and ∂loss/∂w_dec = Σ ∂x̂ f, handed to a
-   receiver while they are in cache: there is no array of gradients. The receiver may change the weights of
-               its latent
+     sweep     latent by latent: the rows ∂loss/∂w_dec = Σ ∂x̂ f of all latents, then ∂loss/∂w_enc = Σ ∂z xc,
+               handed to a receiver while they are in cache: there is no array of gradients. The receiver may
+               change the row that it gets the gradient of. One matrix after the other, for then the rows of
+               e alone, or of xc, are what the last-level cache has to hold
    When codes are not sparse (dense.h), the same passes run as products of blocks. */
 #ifndef SAEI_OBJECTIVE_H
 #define SAEI_OBJECTIVE_H
@@ -83,12 +84,13 @@ typedef struct saei_objective_result {
     uint64_t active;       /* codes in the batch */
 } saei_objective_result;
 
-/* Receives the gradient of latent j: rows [d], then b_enc and the extras. Called once for each latent, from
-   several threads, SAEI_SWEEP_LATENTS neighbours in order by one thread. */
+/* Receives the gradient of what belongs to a latent. Called twice for each: with the row of W_dec, later with
+   that of W_enc, b_enc and the extras; from several threads, SAEI_SWEEP_LATENTS neighbours in order by one
+   thread. */
 typedef struct saei_latent_gradient {
     size_t latent;
-    float *W_enc, *W_dec; /* [d] */
-    float b_enc, extra[SAEI_EXTRAS_MAX];
+    float *W_enc, *W_dec;                /* [d]; NULL: not in this call */
+    float b_enc, extra[SAEI_EXTRAS_MAX]; /* with W_enc */
 } saei_latent_gradient;
 
 typedef void (*saei_gradient_fn)(void *arg, const saei_latent_gradient *gradient);

@@ -70,9 +70,10 @@ void saei_objective_start_row(const saei_objective_job *job, size_t r);
 /* Adds the squared residuals of row r, which are complete, to the sums of its tile. */
 void saei_objective_finish_row(const saei_objective_job *job, size_t r, double *sums);
 
-/* Completes the gradient of a latent from what its entries gave, and hands it out. Returns its squared norm.
- */
-double saei_objective_finish_latent(const saei_objective_job *job, saei_latent_gradient *gradient);
+/* Complete the gradient of latent j's row of W_dec, or of its row of W_enc with b_enc and extras, from what
+   its entries gave (g [d]), and hand it out. Return its squared norm. The decoder's row comes first. */
+double saei_objective_finish_decoder(const saei_objective_job *job, size_t j, float *g);
+double saei_objective_finish_encoder(const saei_objective_job *job, size_t j, float *g);
 
 /* Makes what is encoded by follow the weights of latents first .. end - 1, whole panels. */
 void saei_objective_pack_latents(const saei_objective *o, const saei_parameters *parameters, size_t first,

@@ -16,7 +16,7 @@ typedef struct objective_probe {
     saei_penalty penalty;
     saei_objective_result result;
     double sparsity, bound, norm; /* penalty with its coefficient; of the whole gradient */
-    unsigned char *calls;         /* [F] gradients handed out */
+    unsigned char *calls;         /* [F] gradients of rows handed out */
 } objective_probe;
 
 static inline void probe_new(objective_probe *out, sae_context *owner,
@@ -43,9 +43,14 @@ static inline void probe_receive(void *arg, const saei_latent_gradient *gradient
     objective_probe *probe = arg;
     saei_parameters *g = &probe->gradient;
     size_t j = gradient->latent, bytes = g->d * sizeof(float);
-    probe->calls[j]++;
+    /* The decoder's row comes first, each row once. */
+    ck_assert_int_eq(probe->calls[j]++, gradient->W_dec != NULL ? 0 : 1);
+    ck_assert((gradient->W_dec == NULL) == (gradient->W_enc != NULL));
+    if (gradient->W_dec != NULL) {
+        memcpy(g->W_dec + j * g->d, gradient->W_dec, bytes);
+        return;
+    }
     memcpy(g->W_enc + j * g->d, gradient->W_enc, bytes);
-    memcpy(g->W_dec + j * g->d, gradient->W_dec, bytes);
     g->b_enc[j] = gradient->b_enc;
     for (size_t i = 0; i < g->n_extra; i++)
         g->extra[i][j] = gradient->extra[i];
@@ -66,7 +71,7 @@ static inline void probe_run(objective_probe *probe, const float *x, float scale
     probe->sparsity = saei_objective_sparsity(o, &probe->penalty);
     memcpy(probe->gradient.b_dec, o->g_b_dec, d * sizeof(float));
     for (size_t j = 0; j < F; j++)
-        ck_assert_msg(probe->calls[j] == 1, "latent %zu was handed out %d times", j, probe->calls[j]);
+        ck_assert_msg(probe->calls[j] == 2, "%d rows of latent %zu were handed out", probe->calls[j], j);
 }
 
 /* Fails unless each of got is within tolerance of the largest of expected. */

@@ -140,8 +140,10 @@ static void assert_gradient(const saei_auxk *auxk, const batch *b, const expecte
 {
     saei_parameters g;
     ck_assert_int_eq(saei_parameters_new(&g, context, D, F, 0, NULL), SAE_OK);
-    for (size_t j = 0; j < F; j++)
-        saei_auxk_add(auxk, j, g.W_enc + j * D, g.W_dec + j * D, g.b_enc + j, b->xc);
+    for (size_t j = 0; j < F; j++) {
+        saei_auxk_add_decoder(auxk, j, g.W_dec + j * D);
+        saei_auxk_add_encoder(auxk, j, g.W_enc + j * D, g.b_enc + j, b->xc);
+    }
     assert_array(g.W_enc, expected->W_enc, F * D, 1e-6, "W_enc");
     assert_array(g.W_dec, expected->W_dec, F * D, 1e-6, "W_dec");
     assert_array(g.b_enc, expected->b_enc, F, 1e-6, "b_enc");
