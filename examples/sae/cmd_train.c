@@ -54,6 +54,7 @@ static const char *const scales[] = {"variance", "rms-norm", "mean-norm", "none"
 static const char *const b_dec_inits[] = {"geometric-median", "mean", "zero", NULL};
 static const char *const b_enc_inits[] = {"zero", "uniform", NULL};
 static const char *const aux_styles[] = {"libsae", "dictionary_learning", "saelens", NULL};
+static const char *const group_losses[] = {"sum", "mean", "mean-twice", NULL};
 static const char *const threshold_rules[] = {"quantile", "ema", "ema-saelens", NULL};
 
 /* clang-format off */
@@ -89,8 +90,9 @@ static const option architecture_options[] = {
      .help = "JumpReLU: coefficient of the loss on pre-activations of dead latents"},
     {.name = "groups", .type = OPTION_TEXT, AT(groups), .value = "LIST",
      .default_text = "0.03125,0.0625,0.125,0.25,0.53125", .help = "Matryoshka: shares of the latents"},
-    {.name = "group-mean", .type = OPTION_FLAG, AT(options.group_mean),
-     .help = "Matryoshka: average the groups' losses instead of adding them"},
+    {.name = "group-loss", .type = OPTION_CHOICE, AT(options.group_loss), .choices = group_losses,
+     .value = "sum|mean|mean-twice",
+     .help = "Matryoshka: what becomes of the groups' losses; mean-twice: as dictionary_learning"},
     {.name = "rank-by-norm", .type = OPTION_FLAG, AT(options.rank_by_decoder_norm),
      .help = "TopK, BatchTopK, Matryoshka: choose by pre-activation times length of the decoder row, as SAELens"},
     {.name = "detached-gate", .type = OPTION_FLAG, AT(options.detached_gate),

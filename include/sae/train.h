@@ -70,6 +70,14 @@ typedef enum sae_threshold_rule {
 
 enum { SAE_GROUPS_MAX = 16 };
 
+/* What the loss of each of Matryoshka's n groups counts. */
+typedef enum sae_group_loss {
+    SAE_GROUP_LOSS_SUM = 0,
+    SAE_GROUP_LOSS_MEAN,      /* 1/n */
+    SAE_GROUP_LOSS_MEAN_TWICE /* 1/n²: dictionary_learning averages losses that it has already weighed by 1/n, so
+                                 that clipping and AuxK see less of them */
+} sae_group_loss;
+
 /* Figures of one step, or of the held-out rows. Units: losses are those of the scaled rows; with the default scale a
    fraction of their variance. */
 typedef struct sae_train_metrics {
@@ -126,7 +134,7 @@ typedef struct sae_train_options {
     size_t p_updates;            /* in so many equal steps */
     size_t n_groups;             /* Matryoshka; 0: 1/32, 1/16, 1/8, 1/4, 17/32 of the latents */
     double groups[SAE_GROUPS_MAX]; /* share of the latents of each group; they add up to 1 */
-    bool group_mean;             /* the groups' losses are averaged, not added */
+    sae_group_loss group_loss;
     size_t row_share;            /* batchtopk, matryoshka: codes of one row at most, in multiples of k; default 8. Other
                                     tools have no such limit; memory and time follow it */
     bool rank_by_decoder_norm;   /* with a k: the largest are chosen by pre-activation times length of the decoder row,
@@ -139,7 +147,8 @@ typedef struct sae_train_options {
     bool blas_encoder;     /* pre-activations by BLAS rather than screened: slower, with the bits of this BLAS */
     bool raw_input;        /* b_dec is not subtracted at the input */
     bool free_decoder;     /* decoder rows are not held at unit length */
-    double start_norm;     /* length of the encoder rows at first, and of the rows of a free decoder */
+    double start_norm;     /* length of the rows of encoder and decoder at first; the first step brings those of a
+                              decoder that is not free to 1 */
 
     size_t aux_k;          /* dead latents that model the residual, per row; 0: none; SIZE_MAX: d / 2, 512 at
                               most, with a k, else none */

@@ -80,6 +80,7 @@ sae_status saei_auxk_new(saei_auxk *out, sae_context *context, const saei_auxk_s
         {&a.a, saei_mul(few, batch_rows), sizeof(float)},
         {&a.floor, n_latents, sizeof(float)},
         {&a.g, saei_mul(batch_rows, k), sizeof(float)},
+        {&a.part_b_dec, saei_mul(SAEI_AUXK_PARTS, d), sizeof(float)},
     };
     sae_status status = saei_code_slots_new(&a.codes, context, batch_rows, k, err);
     if (status == SAE_OK)
@@ -102,9 +103,9 @@ void saei_auxk_free(saei_auxk *a)
         return;
     saei_code_slots_free(&a->codes, context);
     saei_latent_index_free(&a->index, context);
-    void *const blocks[] = {a->dead,         a->place,   a->residual, a->tile_sums, a->tile_floats,
-                            a->block_floats, a->W_enc,   a->W_dec,    a->g_W_enc,   a->g_W_dec,
-                            a->b_enc,        a->g_b_enc, a->a,        a->floor,     a->g};
+    void *const blocks[] = {a->dead,  a->place, a->residual, a->tile_sums, a->tile_floats, a->block_floats,
+                            a->W_enc, a->W_dec, a->g_W_enc,  a->g_W_dec,   a->b_enc,       a->g_b_enc,
+                            a->a,     a->floor, a->g,        a->part_b_dec};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         saei_free(context, blocks[i]);
     *a = (saei_auxk){0};
@@ -117,7 +118,7 @@ size_t saei_auxk_bytes(const saei_auxk_settings *settings, size_t d, size_t n_la
     if (k == 0)
         return 0;
     size_t floats = saei_mul(batch_rows, saei_add(d, saei_add(few, saei_mul(6, k))));
-    floats = saei_add(floats, saei_mul(few, saei_mul(4, d) + 2));
+    floats = saei_add(floats, saei_add(saei_mul(few, saei_mul(4, d) + 2), saei_mul(SAEI_AUXK_PARTS, d)));
     floats = saei_add(
         floats, saei_add(saei_mul(tile_floats(settings, d, n_latents), tiles), saei_mul(few, batch_rows)));
     return saei_add(saei_mul(sizeof(float), floats),
@@ -301,6 +302,30 @@ static void gradient_block(void *arg, size_t block, unsigned worker)
     saei_blas_gemm(a->g_W_enc + first * d, g, job->xc, d, false, n, d, B);
 }
 
+/* ∂loss/∂pre of a dead latent, summed over the rows. */
+static double sum_of_g(const saei_auxk *a, size_t place)
+{
+    if (few(a))
+        return (double)a->g_b_enc[place];
+    double sum = 0.0;
+    for (size_t i = a->index.start[place]; i < a->index.start[place + 1]; i++)
+        sum += (double)a->index.g[i];
+    return sum;
+}
+
+/* pre = (s x − b_dec) · w_enc + b_enc. The parts are the same for any number of threads. */
+static void b_dec_part(void *arg, size_t part, unsigned worker)
+{
+    (void)worker;
+    const auxk_job *job = arg;
+    const saei_auxk *a = job->auxk;
+    size_t first = part * a->n_dead / SAEI_AUXK_PARTS, end = (part + 1) * a->n_dead / SAEI_AUXK_PARTS;
+    float *sum = a->part_b_dec + part * a->d;
+    memset(sum, 0, a->d * sizeof *sum);
+    for (size_t i = first; i < end; i++)
+        saei_row_axpy(sum, (float)-sum_of_g(a, i), job->p->W_enc + a->dead[i] * a->d, a->d);
+}
+
 static double factor(const saei_auxk *a, double spread)
 {
     if (a->settings.style != SAE_AUX_SAELENS)
@@ -336,7 +361,14 @@ double saei_auxk_run(saei_auxk *a, const saei_parameters *parameters, const saei
             a->codes.value[i] *= job.g_scale;
         saei_latent_index_build(&a->index, &a->codes, a->g, NULL, a->n_dead, a->batch_rows, a->settings.k);
     }
+    saei_parallel_for(a->context, SAEI_AUXK_PARTS, b_dec_part, &job);
     return reduce(a, 0) * weight;
+}
+
+void saei_auxk_add_b_dec(const saei_auxk *a, float *g_b_dec)
+{
+    for (size_t part = 0; part < SAEI_AUXK_PARTS && a->settings.k > 0 && a->n_dead > 0; part++)
+        saei_row_axpy(g_b_dec, 1.0f, a->part_b_dec + part * a->d, a->d);
 }
 
 static bool has_gradient(const saei_auxk *a, size_t j)

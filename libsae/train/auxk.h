@@ -5,8 +5,8 @@
    libsae, dictionary_learning: coefficient · Σ‖r‖² / Σ‖e − mean e‖²
    SAELens:                     coefficient · min(n_dead/k_aux, 1) · Σ‖r‖² / B
    dictionary_learning takes relu(pre); the others do not: with a relu, a latent whose pre-activation is
-   negative on all rows would have no gradient and stay dead. Nothing of it reaches b_dec. Where the codes are
-   chosen by other scores than pre (selection_weights.h), so is a. */
+   negative on all rows would have no gradient and stay dead. Where the codes are chosen by other scores than
+   pre (selection_weights.h), so is a. b_dec has a gradient by the centring of pre. */
 #ifndef SAEI_AUXK_H
 #define SAEI_AUXK_H
 
@@ -17,7 +17,7 @@
 
 /* Up to so many dead latents are copied together, and their products are dense; more are handled code by
  * code. */
-enum { SAEI_AUXK_FEW = 1024 };
+enum { SAEI_AUXK_FEW = 1024, SAEI_AUXK_PARTS = 32 };
 
 typedef struct saei_auxk_settings {
     size_t k; /* 0: no AuxK */
@@ -45,6 +45,7 @@ typedef struct saei_auxk {
     float *floor; /* [F] */
     float *g;     /* [B, k]: ∂loss/∂pre */
     saei_latent_index index;
+    float *part_b_dec; /* [SAEI_AUXK_PARTS, d]: of a part of the dead latents: −Σ ∂loss/∂pre w_enc */
 } saei_auxk;
 
 sae_status saei_auxk_new(saei_auxk *out, sae_context *context, const saei_auxk_settings *settings, size_t d,
@@ -62,10 +63,12 @@ double saei_auxk_run(saei_auxk *auxk, const saei_parameters *parameters,
                      const saei_selection_weights *selection, const saei_panels *panels, const float *xc,
                      const float *e, size_t stride, float e_scale);
 
-/* A bound of the norm of its gradient; INFINITY when it is not known. */
+/* A bound of the norm of its gradient without b_dec's; INFINITY when it is not known. */
 double saei_auxk_norm_bound(const saei_auxk *auxk);
 
-/* Add what the last run gives to the gradient of latent j. */
+/* Adds what the last run gives to the gradient of b_dec, where the rows are centred by it … */
+void saei_auxk_add_b_dec(const saei_auxk *auxk, float *g_b_dec);
+/* … and to the gradient of latent j. */
 void saei_auxk_add_decoder(const saei_auxk *auxk, size_t j, float *g_W_dec);
 void saei_auxk_add_encoder(const saei_auxk *auxk, size_t j, float *g_W_enc, float *g_b_enc, const float *xc);
 

@@ -14,7 +14,7 @@ static void reduce_tiles(const saei_objective *o)
             o->tile_sums[i] += o->tile_sums[tile * n + i];
 }
 
-/* From Σ G of the decoder's path, and what the parts collected on the encoder's. */
+/* From Σ G of the decoder's path, and what the parts and AuxK collected on the encoder's. */
 static void reduce_b_dec(const saei_objective *o, float e_scale)
 {
     size_t d = o->settings.d;
@@ -26,6 +26,8 @@ static void reduce_b_dec(const saei_objective *o, float e_scale)
             sum += (double)o->part_b_dec[part * d + i];
         o->g_b_dec[i] = (float)sum;
     }
+    if (!o->settings.raw_input)
+        saei_auxk_add_b_dec(&o->aux, o->g_b_dec);
 }
 
 static void set_weight(const saei_objective *o, saei_penalty *penalty)
@@ -134,12 +136,13 @@ saei_objective_result saei_objective_backward(saei_objective *o, const saei_para
     if (!o->dense) {
         saei_latent_index_build(&o->index, &o->codes, o->g, o->g_gate, s->n_latents, s->batch_rows, o->slots);
         saei_parallel_for(o->context, SAEI_SLICES, backward_task, &job);
-        reduce_b_dec(o, job.e_scale);
     }
     const saei_selection_weights *selection = o->selection.W != NULL ? &o->selection : NULL;
     result.aux_loss =
         saei_auxk_run(&o->aux, p, selection, o->panels, o->xc, saei_residual(o, 0, s->n_groups - 1),
                       s->n_groups * s->d, (float)(1.0 / s->group_weight));
+    if (!o->dense)
+        reduce_b_dec(o, job.e_scale);
     return result;
 }
 
@@ -153,9 +156,10 @@ double saei_objective_norm_bound(const saei_objective *o)
     return sqrt(bound) + saei_auxk_norm_bound(&o->aux);
 }
 
+/* w has unit length from the first step on, and start_norm before it. */
 static void project(float *g, const float *w, size_t d)
 {
-    saei_row_axpy(g, -saei_row_dot(g, w, d), w, d);
+    saei_row_axpy(g, -saei_row_dot(g, w, d) / saei_row_dot(w, w, d), w, d);
 }
 
 double saei_objective_finish_decoder(const saei_objective_job *job, size_t j, float *g)

@@ -75,7 +75,7 @@ static size_t list_numbers(piece out[PIECES_MAX], sae_trainer *t)
         {"row_share", SAEI_U64, 0, &o->row_share},
         {"n_groups", SAEI_U64, 0, &o->n_groups},
         {"groups", SAEI_F64, SAE_GROUPS_MAX, o->groups},
-        {"group_mean", SAEI_BOOL, 0, &o->group_mean},
+        {"group_loss", SAEI_U32, 0, &o->group_loss},
         {"warmup_from_zero", SAEI_BOOL, 0, &o->warmup_from_zero},
         {"sparsity_from_zero", SAEI_BOOL, 0, &o->sparsity_from_zero},
         {"detached_gate", SAEI_BOOL, 0, &o->detached_gate},
@@ -143,7 +143,7 @@ sae_status sae_trainer_save(const sae_trainer *trainer, const char *path, sae_er
     char sum[CHECKSUM_TEXT];
     checksum(sum, pieces, n, t.data_hash);
     const saei_metadata metadata[] = {
-        {"format", "libsae-checkpoint"}, {"version", "3"}, {"data_xxh3_128", t.data_hash}, {"xxh3_128", sum}};
+        {"format", "libsae-checkpoint"}, {"version", "4"}, {"data_xxh3_128", t.data_hash}, {"xxh3_128", sum}};
     return saei_safetensors_save(t.context, path, SAEI_KEEP_PREVIOUS, tensors, n, metadata,
                                  sizeof metadata / sizeof metadata[0], err);
 }
@@ -171,7 +171,7 @@ static sae_status check_identity(const sae_trainer *t, const saei_safetensors *f
     const char *version = saei_safetensors_metadata(file, "version");
     const char *data = saei_safetensors_metadata(file, "data_xxh3_128");
     if (format == NULL || strcmp(format, "libsae-checkpoint") != 0 || version == NULL ||
-        strcmp(version, "3") != 0)
+        strcmp(version, "4") != 0)
         return saei_fail(err, SAE_E_FORMAT, "%s: not a checkpoint of this version of libsae", path);
     if (data == NULL || strcmp(data, t->data_hash) != 0)
         return saei_fail(
@@ -184,9 +184,9 @@ static sae_status check_identity(const sae_trainer *t, const saei_safetensors *f
 /* A byte of a file is no bool before it is known to be 0 or 1. */
 static bool flags_valid(const sae_train_options *o)
 {
-    const bool *const flags[] = {&o->group_mean,       &o->detached_gate,     &o->raw_input,
-                                 &o->free_decoder,     &o->blas_encoder,      &o->rank_by_decoder_norm,
-                                 &o->warmup_from_zero, &o->sparsity_from_zero};
+    const bool *const flags[] = {&o->detached_gate,       &o->raw_input,        &o->free_decoder,
+                                 &o->blas_encoder,        &o->warmup_from_zero, &o->sparsity_from_zero,
+                                 &o->rank_by_decoder_norm};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         unsigned char byte;
         memcpy(&byte, flags[i], 1);
@@ -203,7 +203,8 @@ static sae_status check_numbers(const sae_trainer *t, uint64_t d, uint64_t rows,
     const sae_train_options *o = &t->options;
     if (t->d != d || t->rows != rows || t->window_rows < 1 || t->step > o->steps || o->n_latents < 1 ||
         o->k < 1 || o->steps < 1 || o->batch_rows < 1 || o->dead_after < 1 || o->heldout_every < 1 ||
-        !flags_valid(o) || o->sparsity > SAE_SPARSITY_TARGET_L0_CODES || !(t->scale > 0.0) ||
+        !flags_valid(o) || o->sparsity > SAE_SPARSITY_TARGET_L0_CODES ||
+        o->group_loss > SAE_GROUP_LOSS_MEAN_TWICE || !(t->scale > 0.0) ||
         !(o->k_start >= 1.0 && o->k_start <= (double)o->n_latents))
         return saei_fail(err, SAE_E_FORMAT, "%s: the numbers of the checkpoint do not make sense", path);
     return SAE_OK;

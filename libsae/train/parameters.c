@@ -31,8 +31,7 @@ void saei_parameters_free(saei_parameters *parameters, sae_context *context)
     *parameters = (saei_parameters){0};
 }
 
-void saei_parameters_init(saei_parameters *p, uint64_t seed, double encoder_norm, double decoder_norm,
-                          double bias)
+void saei_parameters_init(saei_parameters *p, uint64_t seed, double length, double bias)
 {
     memset(p->b_enc, 0, (1 + p->n_extra) * p->n_latents * sizeof(float));
     for (size_t j = 0; j < p->n_latents; j++) {
@@ -40,11 +39,10 @@ void saei_parameters_init(saei_parameters *p, uint64_t seed, double encoder_norm
         float *row = p->W_dec + j * p->d;
         for (size_t i = 0; i < p->d; i++)
             row[i] = (float)saei_rng_normal(&rng);
-        double norm = sqrt(saei_row_norm2(row, p->d));
-        for (size_t i = 0; i < p->d; i++) {
-            p->W_enc[j * p->d + i] = row[i] * (float)(encoder_norm / norm);
-            row[i] *= (float)(decoder_norm / norm);
-        }
+        float scale = (float)(length / sqrt(saei_row_norm2(row, p->d)));
+        for (size_t i = 0; i < p->d; i++)
+            row[i] *= scale;
+        memcpy(p->W_enc + j * p->d, row, p->d * sizeof *row);
         if (bias > 0.0)
             p->b_enc[j] = (float)(bias * (2.0 * saei_rng_uniform(&rng) - 1.0));
     }

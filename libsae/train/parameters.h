@@ -22,9 +22,8 @@ sae_status saei_parameters_new(saei_parameters *out, sae_context *context, size_
                                size_t n_extra, sae_error *err);
 void saei_parameters_free(saei_parameters *parameters, sae_context *context);
 
-/* Rows of random directions, the same in W_enc as in W_dec, of the given lengths; b_enc uniform in ±bias;
+/* Rows of random directions and the given length, the same in W_enc as in W_dec; b_enc uniform in ±bias;
    extras 0; b_dec is left to the caller. Neither length nor bias changes what is drawn for the directions. */
-void saei_parameters_init(saei_parameters *parameters, uint64_t seed, double encoder_norm,
-                          double decoder_norm, double bias);
+void saei_parameters_init(saei_parameters *parameters, uint64_t seed, double length, double bias);
 
 #endif

@@ -59,7 +59,7 @@ static void dictionary_learning(sae_train_options *o)
     o->aux_coefficient = 1.0 / 32.0;
     o->dead_after = 10000000;
     o->threshold_rule = SAE_THRESHOLD_EMA;
-    o->group_mean = true;
+    o->group_loss = SAE_GROUP_LOSS_MEAN_TWICE;
 }
 
 /* SAELens: rows by their mean norm, decoder rows of length 0.1 at first and free, biases 0, a constant rate
@@ -86,7 +86,7 @@ static void saelens(sae_train_options *o)
     o->sparsity_from_zero = true;
     o->threshold_rule = SAE_THRESHOLD_EMA_SAELENS;
     o->row_share = 32;
-    o->group_mean = false;
+    o->group_loss = SAE_GROUP_LOSS_SUM;
 }
 
 static void dl_topk(sae_train_options *o)

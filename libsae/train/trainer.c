@@ -31,6 +31,20 @@ static size_t quantile_bytes(const sae_trainer *t)
     return a->selection == SAEI_SELECT_BATCH_TOPK ? SAEI_QUANTILE_BINS * sizeof(uint32_t) : 0;
 }
 
+static double group_weight(const sae_train_options *o)
+{
+    double share = 1.0 / (double)o->n_groups;
+    switch (o->group_loss) {
+    case SAE_GROUP_LOSS_MEAN:
+        return share;
+    case SAE_GROUP_LOSS_MEAN_TWICE:
+        return share * share;
+    case SAE_GROUP_LOSS_SUM:
+        break;
+    }
+    return 1.0;
+}
+
 /* The settings of the loss: sizes and constants that do not change from step to step. */
 static saei_objective_settings settings_of(const sae_trainer *t)
 {
@@ -56,7 +70,7 @@ static saei_objective_settings settings_of(const sae_trainer *t)
         return s;
     double share = 0.0;
     s.n_groups = o->n_groups;
-    s.group_weight = o->group_mean ? 1.0 / (double)o->n_groups : 1.0;
+    s.group_weight = group_weight(o);
     for (size_t g = 0; g < o->n_groups; g++) {
         share += o->groups[g];
         s.group_end[g] = (size_t)lround(share * (double)o->n_latents);

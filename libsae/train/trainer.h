@@ -18,7 +18,7 @@ struct sae_trainer {
     saei_parameters parameters;
     saei_adam adam;
     uint64_t *silent;      /* [F] rows since the latent fired */
-    uint8_t *fired;        /* [F] work of the held-out measurement */
+    uint8_t *fired;        /* [F] work of the step and of the held-out measurement */
     double *heldout_mean;  /* [d] the same */
     double scale;          /* s */
     double anneal;         /* what p-anneal has made of λ */

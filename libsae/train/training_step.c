@@ -4,17 +4,40 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
-/* Counts the rows since each latent fired. Returns the number of dead ones. */
-static size_t update_silence(sae_trainer *t)
+/* Counts the rows since each latent fired, after a forward pass. */
+static void update_silence(sae_trainer *t)
+{
+    size_t F = t->options.n_latents, rows = t->options.batch_rows;
+    memset(t->fired, 0, F * sizeof *t->fired);
+    saei_objective_mark_fired(&t->objective, &t->parameters, rows, t->fired);
+    for (size_t j = 0; j < F; j++)
+        t->silent[j] = t->fired[j] ? 0 : t->silent[j] + rows;
+}
+
+static double dead_share(const sae_trainer *t)
 {
     size_t dead = 0;
-    for (size_t j = 0; j < t->options.n_latents; j++) {
-        bool fired = t->objective.latent_sums[j].active > 0;
-        t->silent[j] = fired ? 0 : t->silent[j] + t->options.batch_rows;
+    for (size_t j = 0; j < t->options.n_latents; j++)
         dead += t->silent[j] >= t->options.dead_after;
-    }
-    return dead;
+    return (double)dead / (double)t->options.n_latents;
+}
+
+/* Everything from the rows to the losses. A latent that fires in a batch is not dead in its AuxK, but for
+   SAELens, whose dead are those of before the batch; the loss on pre-activations has to know them before. */
+static saei_objective_result evaluate(sae_trainer *t, saei_penalty *penalty)
+{
+    const sae_train_options *o = &t->options;
+    saei_objective *objective = &t->objective;
+    objective->k = saei_schedule_k(o, t->step);
+    objective->l0 = t->l0;
+    saei_objective_set_dead(objective, t->silent, o->dead_after);
+    saei_objective_forward(objective, &t->parameters, penalty, (float)t->scale, o->batch_rows);
+    update_silence(t);
+    if (o->aux_style != SAE_AUX_SAELENS)
+        saei_auxk_set_dead(&objective->aux, t->silent, o->dead_after);
+    return saei_objective_backward(objective, &t->parameters, penalty);
 }
 
 static sae_status diverged(const sae_trainer *t, sae_error *err)
@@ -69,14 +92,14 @@ static void update_threshold(sae_trainer *t)
 {
     const sae_train_options *o = &t->options;
     double least = (double)t->objective.batch_floor;
-    uint64_t begin = o->steps / 2 < 1000 ? o->steps / 2 : 1000;
+    uint64_t begin = o->steps / 2 < 1000 ? o->steps / 2 : 1000, done = t->step - 1;
     if (!(least > 0.0))
         return;
     if (o->threshold_rule == SAE_THRESHOLD_EMA_SAELENS)
         t->threshold += 0.01 * (least - t->threshold);
     else if (o->threshold_rule == SAE_THRESHOLD_QUANTILE && t->metrics.heldout.rows == 0)
         t->threshold = t->threshold > 0.0 ? t->threshold + 0.01 * (least - t->threshold) : least;
-    else if (o->threshold_rule == SAE_THRESHOLD_EMA && t->step > begin)
+    else if (o->threshold_rule == SAE_THRESHOLD_EMA && done > begin)
         t->threshold = t->threshold > 0.0 ? t->threshold + 0.001 * (least - t->threshold) : least;
 }
 
@@ -99,11 +122,7 @@ static sae_status learn(sae_trainer *t, sae_error *err)
     saei_objective *objective = &t->objective;
     saei_penalty penalty = saei_schedule_penalty(o, t->step, t->anneal);
     double rate = saei_learning_rate(o, t->step), factor;
-    objective->k = saei_schedule_k(o, t->step);
-    objective->l0 = t->l0;
-    saei_objective_set_dead(objective, t->silent, o->dead_after);
-    saei_objective_forward(objective, &t->parameters, &penalty, (float)t->scale, o->batch_rows);
-    saei_objective_result r = saei_objective_backward(objective, &t->parameters, &penalty);
+    saei_objective_result r = evaluate(t, &penalty);
     if (!isfinite(r.loss) || !isfinite(r.aux_loss))
         return diverged(t, err);
     t->l0 = objective->l0;
@@ -116,7 +135,6 @@ static sae_status learn(sae_trainer *t, sae_error *err)
     double norm = saei_objective_sweep(objective, &t->parameters, &penalty, saei_adam_update_latent, &step);
     saei_adam_update_b_dec(&step, objective->g_b_dec);
     finish_step(t, &penalty);
-    size_t dead = update_silence(t);
     sae_fidelity heldout = t->metrics.heldout;
     t->metrics = (sae_train_metrics){.step = t->step,
                                      .steps = o->steps,
@@ -126,7 +144,7 @@ static sae_status learn(sae_trainer *t, sae_error *err)
                                      .learning_rate = rate,
                                      .gradient_norm = norm,
                                      .l0 = (double)r.active / (double)o->batch_rows,
-                                     .dead = (double)dead / (double)o->n_latents,
+                                     .dead = dead_share(t),
                                      .exact_rows = saei_objective_screen_counts(objective).overflows,
                                      .heldout = heldout};
     return SAE_OK;

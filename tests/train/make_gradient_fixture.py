@@ -31,9 +31,7 @@ f = torch.zeros_like(pre).scatter(1, top.indices, top.values)
 e = xc - f @ W_dec
 loss = (e**2).sum() / ROWS
 e_fixed = e.detach()
-# AuxK sees b_dec as a constant.
-pre_aux = (scale * x - b_dec.detach()) @ W_enc.T + b_enc
-aux_top = pre_aux.masked_fill(~dead, -torch.inf).topk(K_AUX, dim=1)
+aux_top = pre.masked_fill(~dead, -torch.inf).topk(K_AUX, dim=1)
 a = torch.zeros_like(pre).scatter(1, aux_top.indices, aux_top.values)
 aux = ((e_fixed - a @ W_dec) ** 2).sum() / ((e_fixed - e_fixed.mean(0)) ** 2).sum()
 grads = torch.autograd.grad(loss + AUX * aux, params)

@@ -122,7 +122,8 @@ static void read_gradient(expected_gradient *g, const architecture_case *c, cons
     case_read_results(g->W_dec, c, case_is(c, "decoder_rows", "unit") ? "grad_W_dec_projected" : "grad_W_dec",
                       F * D);
     case_read_results(g->b_enc, c, "grad_b_enc", F);
-    case_read_results(g->b_dec, c, "grad_b_dec", D);
+    case_read_results(g->b_dec, c,
+                      case_text(c, "aux_style") != NULL ? "grad_b_dec_aux_attached" : "grad_b_dec", D);
     for (size_t i = 0; i < a->n_extra; i++) {
         char name[32];
         snprintf(name, sizeof name, "grad_%s", a->extra_names[i]);

@@ -202,7 +202,7 @@ static double aux_of(const point *at, const double *p, size_t r)
     memcpy(e, at->aux_e[r], sizeof e);
     for (size_t j = 0; j < F; j++)
         if (at->aux_on[r][j]) {
-            double a = pre_of(at, p, b_dec_of(at, at->base), r, j);
+            double a = pre_of(at, p, b_dec_of(at, p), r, j);
             for (size_t i = 0; i < D; i++)
                 e[i] -= a * decoder(at, p, j, i);
         }
