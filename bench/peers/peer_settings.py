@@ -63,9 +63,9 @@ QUALITY = Problem(d=128, n_latents=1024, k=16, batch=512, steps=2000, lr=3e-4)
 # dictionary_learning: 2e-4 / sqrt(F / 2^14) for the TopK family, its defaults for the others except the rates of gated
 # and jumprelu, which are ten times its 5e-5 and 7e-5: those are for runs of a hundred thousand steps, and these would
 # end where they began. Its demo decays over the last fifth. SAELens: its defaults, but 5 for the
-# penalties of relu and gated, which brings L0 to about 30 here; it counts silence in steps, 1000.
+# penalties of relu and gated, which brings L0 to about 30 here; its dead were silent for more than 1000 steps.
 _DL = dict(warmup=0.1, decay_start=0.8)
-_SL = dict(lr=3e-4, dead_after=1000 * QUALITY.batch)
+_SL = dict(lr=3e-4, dead_after=1001 * QUALITY.batch)
 QUALITY_BY_TOOL = {
     "dictionary_learning": {
         "topk": dict(lr=8e-4, **_DL),

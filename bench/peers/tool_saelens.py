@@ -62,7 +62,7 @@ class Tool:
         return SAETrainerConfig(total_training_samples=problem.steps * problem.batch,
                                 train_batch_size_samples=problem.batch, lr=problem.lr, lr_end=problem.lr,
                                 lr_warm_up_steps=problem.in_steps(problem.warmup), lr_decay_steps=decay,
-                                dead_feature_window=problem.dead_after // problem.batch)
+                                dead_feature_window=problem.dead_after // problem.batch - 1)
 
     def step(self, batch):
         self.trainer.step(torch.from_numpy(batch))

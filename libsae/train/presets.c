@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Other tools set no limit to BatchTopK's codes of one row: more than any row took in the first batches of
+   the runs of docs/COST.md, where it was 15 k. */
+static const size_t any_share = 32;
+
 /* What not every preset sets, as it is by default: presets must not depend on what was set before them. */
 static void forget(sae_train_options *o)
 {
@@ -60,11 +64,11 @@ static void dictionary_learning(sae_train_options *o)
     o->dead_after = 10000000;
     o->threshold_rule = SAE_THRESHOLD_EMA;
     o->group_loss = SAE_GROUP_LOSS_MEAN_TWICE;
+    o->row_share = any_share;
 }
 
 /* SAELens: rows by their mean norm, decoder rows of length 0.1 at first and free, biases 0, a constant rate
-   of 3e-4, the gradient clipped at 1. BatchTopK has no limit for a row: 32 k is more than any row of its
-   first batches took in the runs of docs/COST.md. */
+   of 3e-4, the gradient clipped at 1. */
 static void saelens(sae_train_options *o)
 {
     forget(o);
@@ -85,7 +89,7 @@ static void saelens(sae_train_options *o)
     o->sparsity_warmup = 0.0;
     o->sparsity_from_zero = true;
     o->threshold_rule = SAE_THRESHOLD_EMA_SAELENS;
-    o->row_share = 32;
+    o->row_share = any_share;
     o->group_loss = SAE_GROUP_LOSS_SUM;
 }
 
