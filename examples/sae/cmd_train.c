@@ -49,7 +49,7 @@ typedef struct train_run {
 static const char *const architectures[] = {"topk",     "relu",  "batchtopk", "matryoshka",
                                             "jumprelu", "gated", "p_anneal",  NULL};
 static const char *const penalties[] = {"auto", "l1", "l1-decoder-norm", "step", "tanh", "target-l0",
-                                        "target-l0-codes", NULL};
+                                        "target-l0-codes", "lp-root", NULL};
 static const char *const scales[] = {"variance", "rms-norm", "mean-norm", "none", NULL};
 static const char *const b_dec_inits[] = {"geometric-median", "mean", "zero", NULL};
 static const char *const b_enc_inits[] = {"zero", "uniform", NULL};
@@ -68,7 +68,7 @@ static const option architecture_options[] = {
     {.name = "from", .type = OPTION_TEXT, AT(from), .value = "MODEL", .default_text = "",
      .help = "fine-tune this model instead of starting anew"},
     {.name = "penalty", .type = OPTION_CHOICE, AT(options.sparsity), .choices = penalties,
-     .value = "l1|l1-decoder-norm|step|tanh|target-l0|target-l0-codes", .default_text = "of the architecture",
+     .value = "l1|l1-decoder-norm|step|tanh|target-l0|target-l0-codes|lp-root", .default_text = "of the architecture",
      .help = "what keeps the codes sparse where k does not"},
     {.name = "sparsity", .type = OPTION_REAL, AT(options.sparsity_coefficient), .value = "X",
      .default_text = "of the penalty", .help = "coefficient of the penalty"},

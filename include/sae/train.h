@@ -24,14 +24,16 @@ SAE_API const char *sae_architecture_name(sae_architecture architecture);
 
 /* The penalty of architectures without a k; λ is sparsity_coefficient. */
 typedef enum sae_sparsity {
-    SAE_SPARSITY_AUTO = 0,         /* L1_DECODER_NORM for ReLU and gated, TARGET_L0 for JumpReLU */
+    SAE_SPARSITY_AUTO = 0,         /* L1_DECODER_NORM for ReLU and gated, TARGET_L0 for JumpReLU, L1 for p-anneal, which is
+                                      λ Σ f^p there */
     SAE_SPARSITY_L1,               /* λ Σ f */
     SAE_SPARSITY_L1_DECODER_NORM,  /* λ Σ f ‖w_dec‖ */
     SAE_SPARSITY_STEP,             /* λ L0 */
     SAE_SPARSITY_TANH,             /* λ Σ tanh(4 f ‖w_dec‖) */
     SAE_SPARSITY_TARGET_L0,        /* λ (L0 / target − 1)² */
-    SAE_SPARSITY_TARGET_L0_CODES   /* the same, with the straight-through estimator on f rather than on the
+    SAE_SPARSITY_TARGET_L0_CODES,  /* the same, with the straight-through estimator on f rather than on the
                                       pre-activation (dictionary_learning; libsae/train/jumprelu_sae.c) */
+    SAE_SPARSITY_LP_ROOT           /* p-anneal: λ (Σ f^p)^(1/p) of each row (dictionary_learning) */
 } sae_sparsity;
 
 /* How dead latents model the residual (libsae/train/auxk.h). */

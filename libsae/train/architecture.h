@@ -34,10 +34,13 @@ typedef struct saei_latent {
  * own. */
 typedef struct saei_latent_entries {
     size_t n;
-    float *value;      /* in: pre-activations; out: f, 0 where the latent is silent */
-    float *g;          /* in: ∂reconstruction/∂f; out: ∂loss/∂(xc · w_enc) */
-    float *gate_value; /* out: relu(π) */
-    float *gate_g;     /* in: ∂(its reconstruction)/∂relu(π) */
+    float *value;        /* in: pre-activations; out: f, 0 where the latent is silent */
+    float *g;            /* in: ∂reconstruction/∂f; out: ∂loss/∂(xc · w_enc) */
+    float *gate_value;   /* out: relu(π) */
+    float *gate_g;       /* in: ∂(its reconstruction)/∂relu(π) */
+    const uint32_t *row; /* of the batch that each is of; NULL: entry i is of row i */
+    const float
+        *row_slope; /* [B], where the penalty has a slope of its own on each row (row_powers.h); else NULL */
 } saei_latent_entries;
 
 /* Sums over the entries of a latent. */

@@ -45,7 +45,12 @@ static saei_latent_entries entries_of(const saei_objective *o, size_t j)
 {
     size_t start = o->index.start[j];
     saei_latent_entries entries = {
-        .n = o->index.start[j + 1] - start, .value = o->index.value + start, .g = o->index.g + start};
+        .n = o->index.start[j + 1] - start,
+        .value = o->index.value + start,
+        .g = o->index.g + start,
+        .row = o->index.row + start,
+        .row_slope = o->powers.slope,
+    };
     if (o->e_gate != NULL) {
         entries.gate_value = o->index.gate + start;
         entries.gate_g = o->index.g_gate + start;
@@ -265,6 +270,8 @@ double saei_objective_sparsity(const saei_objective *o, const saei_penalty *pena
     double sum = 0.0, rows = (double)o->settings.batch_rows;
     if (saei_penalty_aims_at_l0(penalty->kind))
         return penalty->coefficient * square(o->l0 / o->settings.target_l0 - 1.0);
+    if (saei_row_powers_wanted(&o->powers, penalty))
+        return penalty->coefficient * saei_row_powers_sum(&o->powers, o->settings.batch_rows, penalty) / rows;
     for (size_t j = 0; j < o->settings.n_latents; j++)
         sum += o->latent_sums[j].sparsity;
     return penalty->coefficient * sum / rows;
@@ -278,9 +285,11 @@ double saei_objective_pre_act(const saei_objective *o)
     return sum / (double)o->settings.batch_rows;
 }
 
-double saei_objective_p_ratio(const saei_objective *o)
+double saei_objective_p_ratio(const saei_objective *o, const saei_penalty *penalty)
 {
     double now = 0.0, next = 0.0;
+    if (saei_row_powers_wanted(&o->powers, penalty))
+        return saei_row_powers_ratio(&o->powers, o->settings.batch_rows, penalty);
     for (size_t j = 0; j < o->settings.n_latents; j++) {
         now += o->latent_sums[j].sparsity;
         next += o->latent_sums[j].sparsity_next;

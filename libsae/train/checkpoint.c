@@ -203,9 +203,8 @@ static sae_status check_numbers(const sae_trainer *t, uint64_t d, uint64_t rows,
     const sae_train_options *o = &t->options;
     if (t->d != d || t->rows != rows || t->window_rows < 1 || t->step > o->steps || o->n_latents < 1 ||
         o->k < 1 || o->steps < 1 || o->batch_rows < 1 || o->dead_after < 1 || o->heldout_every < 1 ||
-        !flags_valid(o) || o->sparsity > SAE_SPARSITY_TARGET_L0_CODES ||
-        o->group_loss > SAE_GROUP_LOSS_MEAN_TWICE || !(t->scale > 0.0) ||
-        !(o->k_start >= 1.0 && o->k_start <= (double)o->n_latents))
+        !flags_valid(o) || o->sparsity > SAE_SPARSITY_LP_ROOT || o->group_loss > SAE_GROUP_LOSS_MEAN_TWICE ||
+        !(t->scale > 0.0) || !(o->k_start >= 1.0 && o->k_start <= (double)o->n_latents))
         return saei_fail(err, SAE_E_FORMAT, "%s: the numbers of the checkpoint do not make sense", path);
     return SAE_OK;
 }

@@ -153,6 +153,8 @@ static const char *wrong_sparsity(const sae_train_options *o)
                     saei_penalty_aims_at_l0(o->sparsity);
     if (!saei_has_k(o->architecture) && jump != by_count)
         return "step, tanh and target L0 are penalties of JumpReLU, L1 of the others";
+    if (o->sparsity == SAE_SPARSITY_LP_ROOT && o->architecture != SAE_ARCH_P_ANNEAL)
+        return "the p-th root is a penalty of p_anneal";
     if (o->rank_by_decoder_norm && !saei_has_k(o->architecture))
         return "rank_by_decoder_norm is for topk, batchtopk and matryoshka";
     if (!isfinite(o->sparsity_coefficient))
@@ -179,8 +181,10 @@ static const char *wrong_choice(const sae_train_options *o)
 {
     if (saei_architecture_find(o->architecture) == NULL)
         return "no such architecture";
-    if ((unsigned)o->sparsity > SAE_SPARSITY_TARGET_L0_CODES)
+    if ((unsigned)o->sparsity > SAE_SPARSITY_LP_ROOT)
         return "no such sparsity";
+    if ((unsigned)o->group_loss > SAE_GROUP_LOSS_MEAN_TWICE)
+        return "no such group_loss";
     if ((unsigned)o->aux_style > SAE_AUX_SAELENS)
         return "no such aux_style";
     if ((unsigned)o->input_scale > SAE_SCALE_NONE)

@@ -38,6 +38,13 @@ static uint64_t activate_block(const saei_objective_job *job, float *f, float *g
     return active;
 }
 
+static void add_powers(const saei_objective_job *job, const float *f, size_t first, size_t rows, size_t n)
+{
+    const saei_row_powers *powers = &job->o->powers;
+    for (size_t r = 0; r < rows; r++)
+        saei_row_powers_add(powers, first + r, f + r * n, n, job->penalty);
+}
+
 static void forward_task(void *arg, size_t tile, unsigned worker)
 {
     const saei_objective_job *job = arg;
@@ -48,18 +55,27 @@ static void forward_task(void *arg, size_t tile, unsigned worker)
     float *gate = o->e_gate != NULL ? f + SAEI_TILE_ROWS * SAEI_DENSE_BLOCK : NULL;
     double *sums = o->tile_sums + tile * saei_objective_tile_sums(o);
     memset(sums, 0, saei_objective_tile_sums(o) * sizeof *sums);
-    for (size_t r = first; r < first + rows; r++)
+    bool root = saei_row_powers_wanted(&o->powers, job->penalty);
+    for (size_t r = first; r < first + rows; r++) {
         saei_objective_start_row(job, r);
+        if (root)
+            saei_row_powers_start(&o->powers, r);
+    }
     for (size_t j = 0; j < o->settings.n_latents; j += SAEI_DENSE_BLOCK) {
         size_t n = saei_min_size(SAEI_DENSE_BLOCK, o->settings.n_latents - j);
         saei_blas_gemm(f, o->xc + first * d, job->p->W_enc + j * d, d, true, rows, n, d);
         sums[SAEI_SUM_ACTIVE] += (double)activate_block(job, f, gate, rows, j, n);
+        if (root)
+            add_powers(job, f, first, rows, n);
         saei_blas_gemm_subtract(saei_residual(o, first, 0), f, job->p->W_dec + j * d, rows, d, n);
         if (gate != NULL)
             saei_blas_gemm_subtract(o->e_gate + first * d, gate, job->p->W_dec + j * d, rows, d, n);
     }
-    for (size_t r = first; r < first + rows; r++)
+    for (size_t r = first; r < first + rows; r++) {
         saei_objective_finish_row(job, r, sums);
+        if (root)
+            saei_row_powers_finish(&o->powers, r, job->penalty);
+    }
 }
 
 void saei_dense_forward(const saei_objective_job *job)
@@ -121,8 +137,12 @@ static void backward_block(const saei_objective_job *job, const block *b)
     const saei_objective *o = job->o;
     size_t B = job->rows;
     for (size_t j = 0; j < b->n; j++) {
-        saei_latent_entries entries = {B, b->value + j * B, b->g + j * B, b->gate_value + j * B,
-                                       b->gate_g + j * B};
+        saei_latent_entries entries = {.n = B,
+                                       .value = b->value + j * B,
+                                       .g = b->g + j * B,
+                                       .gate_value = b->gate_value + j * B,
+                                       .gate_g = b->gate_g + j * B,
+                                       .row_slope = o->powers.slope};
         saei_latent latent = saei_objective_latent(job, b->first + j);
         saei_latent_sums *sums = &o->latent_sums[b->first + j];
         *sums = (saei_latent_sums){0};

@@ -259,6 +259,12 @@ static void residual_task(void *arg, size_t tile, unsigned worker)
     for (size_t r = first; r < end; r++) {
         saei_objective_start_row(job, r);
         decode_row(job, r);
+        if (saei_row_powers_wanted(&o->powers, job->penalty)) {
+            saei_row_powers_start(&o->powers, r);
+            saei_row_powers_add(&o->powers, r, o->codes.value + r * o->slots, o->codes.count[r],
+                                job->penalty);
+            saei_row_powers_finish(&o->powers, r, job->penalty);
+        }
         for (size_t i = r * o->slots; i < r * o->slots + o->codes.count[r]; i++)
             sums[SAEI_SUM_ACTIVE] += o->g[i] != 0.0f;
         saei_objective_finish_row(job, r, sums);

@@ -55,7 +55,7 @@ typedef struct buffer {
 } buffer;
 
 /* Threads that the plan of the memory provides for; a plan must not follow the number there is. */
-enum { BUFFERS = 19, THREADS_PLANNED = 16 };
+enum { BUFFERS = 22, THREADS_PLANNED = 16 };
 
 /* Every plain array of the objective; count 0: not needed. */
 static void list_buffers(buffer out[BUFFERS], saei_objective *o, const saei_objective_settings *s,
@@ -72,6 +72,9 @@ static void list_buffers(buffer out[BUFFERS], saei_objective *o, const saei_obje
         {&o->g, slots, sizeof(float)},
         {&o->g_gate, gate * slots, sizeof(float)},
         {&o->fired, may_be_dense(s) ? s->n_latents : 0, sizeof(uint8_t)},
+        {&o->powers.now, s->root_penalty ? s->batch_rows : 0, sizeof(double)},
+        {&o->powers.next, s->root_penalty ? s->batch_rows : 0, sizeof(double)},
+        {&o->powers.slope, s->root_penalty ? s->batch_rows : 0, sizeof(float)},
         {&o->dead, s->pre_act_coefficient > 0.0 ? s->n_latents : 0, sizeof(uint8_t)},
         {&o->norm_x, s->batch_rows, sizeof(float)},
         {&o->norm_e, saei_mul(s->batch_rows, s->n_groups), sizeof(float)},
@@ -127,7 +130,8 @@ void saei_objective_free(saei_objective *o)
     void *const blocks[] = {o->xc,          o->e,           o->e_gate,     o->floor,      o->g,
                             o->g_gate,      o->fired,       o->norm_x,     o->norm_e,     o->norm_gate,
                             o->tile_sums,   o->latent_sums, o->part_norm2, o->part_b_dec, o->g_b_dec,
-                            o->tile_floats, o->part_floats, o->counts,     o->dead};
+                            o->tile_floats, o->part_floats, o->counts,     o->dead,       o->powers.now,
+                            o->powers.next, o->powers.slope};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         saei_free(o->context, blocks[i]);
     saei_code_slots_free(&o->codes, o->context);

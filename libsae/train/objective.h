@@ -22,6 +22,7 @@
 #include "train/auxk.h"
 #include "num/panels.h"
 #include "train/latent_index.h"
+#include "train/row_powers.h"
 #include "train/selection_weights.h"
 
 enum { SAEI_GROUPS_MAX = 16 };
@@ -40,6 +41,7 @@ typedef struct saei_objective_settings {
     bool unit_rows;             /* the gradient of w_dec is projected orthogonal to it */
     bool detached_gate;         /* the decoder learns nothing from the gate's reconstruction */
     bool rank_by_decoder_norm;  /* of architectures with a k: see selection_weights.h */
+    bool root_penalty;          /* the penalty will be SAE_SPARSITY_LP_ROOT */
     saei_auxk_settings aux;
 } saei_objective_settings;
 
@@ -57,6 +59,7 @@ typedef struct saei_objective {
     saei_code_slots codes; /* values are pre-activations, or the scores that selection makes of them */
     float *g, *g_gate;     /* [B, slots]: ∂R/∂f and the gate's */
     saei_latent_index index;
+    saei_row_powers powers;
     saei_auxk aux;
     uint8_t *dead;          /* [F]: latents that the loss on pre-activations is for; NULL without it */
     size_t n_dead;          /* of them */
@@ -140,10 +143,11 @@ double saei_objective_norm_bound(const saei_objective *objective);
 double saei_objective_sweep(saei_objective *objective, const saei_parameters *parameters,
                             const saei_penalty *penalty, saei_gradient_fn receive, void *arg);
 
-/* After the sweep: λ times the mean of the sparsity terms, and Σ f^p / Σ f^p_next of p-anneal. */
+/* After the sweep: λ times the mean of the sparsity terms, and what λ is multiplied by when p becomes p_next,
+   so that p-anneal's penalty goes on where it was. */
 double saei_objective_sparsity(const saei_objective *objective, const saei_penalty *penalty);
 /* The loss on pre-activations before its coefficient. */
 double saei_objective_pre_act(const saei_objective *objective);
-double saei_objective_p_ratio(const saei_objective *objective);
+double saei_objective_p_ratio(const saei_objective *objective, const saei_penalty *penalty);
 
 #endif

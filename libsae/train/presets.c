@@ -128,11 +128,16 @@ static void dl_relu(sae_train_options *o)
     o->b_enc_init = SAE_B_ENC_UNIFORM;
 }
 
+/* PAnnealTrainer as the package's demonstration has it: λ Σ f^p, ten values of p from 1 to 0.2, evenly from a
+   fifth of the run to its end. The first leaves p at 1 and the last comes after the last step: eight are to
+   be seen. */
 static void dl_p_anneal(sae_train_options *o)
 {
     dl_relu(o);
     o->architecture = SAE_ARCH_P_ANNEAL;
-    o->p_updates = 10;
+    o->p_start = 0.2 + 0.8 / 9.0;
+    o->p_updates = 8;
+    o->p_end = 1.0 - 0.8 * 8.0 / 9.0;
 }
 
 static void dl_gated(sae_train_options *o)

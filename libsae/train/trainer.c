@@ -65,6 +65,7 @@ static saei_objective_settings settings_of(const sae_trainer *t)
                                  .unit_rows = !o->free_decoder,
                                  .detached_gate = o->detached_gate,
                                  .rank_by_decoder_norm = o->rank_by_decoder_norm,
+                                 .root_penalty = o->sparsity == SAE_SPARSITY_LP_ROOT,
                                  .aux = {o->aux_k, o->aux_style, o->aux_coefficient, 0}};
     if (o->architecture != SAE_ARCH_MATRYOSHKA)
         return s;

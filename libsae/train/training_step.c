@@ -110,7 +110,7 @@ static void finish_step(sae_trainer *t, const saei_penalty *penalty)
     if (o->architecture == SAE_ARCH_JUMPRELU)
         keep_thresholds_positive(&t->parameters);
     if (penalty->p_next != penalty->p)
-        t->anneal *= saei_objective_p_ratio(&t->objective);
+        t->anneal *= saei_objective_p_ratio(&t->objective, penalty);
     if (t->bins != NULL)
         update_threshold(t);
 }

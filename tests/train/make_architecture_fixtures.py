@@ -11,7 +11,6 @@ and means over the B rows:
            + pre_act_coefficient · loss_pre_act
 
 loss_reconstruction  mean ‖e‖²; Matryoshka: Σ_g w_g mean ‖x − (f_1..g W_dec,1..g + b_dec)‖² over the prefixes g;
-                     reconstruction = "norm": mean ‖e‖
 codes f              relu       relu(pre)                                      Cunningham et al. 2023, arXiv 2309.08600
                      topk       the k largest relu(pre) of a row               Gao et al. 2024, arXiv 2406.04093
                      batchtopk, matryoshka   the k B largest relu(pre) of the batch
@@ -82,10 +81,9 @@ CASES = {
                            aux_coefficient=1.0),
     "p_anneal_1": dict(architecture="p_anneal", rows=UNIT, sparsity="lp_p", p=1.0, l1_coefficient=0.5),
     "p_anneal_06": dict(architecture="p_anneal", rows=UNIT, sparsity="lp_p", p=0.6, l1_coefficient=0.5),
-    "p_anneal_root": dict(architecture="p_anneal", rows=UNIT, sparsity="lp", p=0.6, l1_coefficient=0.01,
-                          reconstruction="norm"),
+    "p_anneal_root": dict(architecture="p_anneal", rows=UNIT, sparsity="lp", p=0.6, l1_coefficient=0.01),
 }
-DEFAULTS = dict(input_centred="true", rank_by_decoder_norm="false", reconstruction="squared", l1_coefficient=0.0,
+DEFAULTS = dict(input_centred="true", rank_by_decoder_norm="false", l1_coefficient=0.0,
                 aux_coefficient=0.0, pre_act_coefficient=0.0, scale=SCALE)
 
 
@@ -201,7 +199,7 @@ def reconstruction_loss(case, x, p, f):
         return sum(w * ((x - f[:, :g] @ p["W_dec"][:g] - p["b_dec"])**2).sum() / B
                    for g, w in zip(case["groups"], case["group_weights"]))
     e = x - f @ p["W_dec"] - p["b_dec"]
-    return e.norm(dim=1).mean() if case["reconstruction"] == "norm" else (e**2).sum() / B
+    return (e**2).sum() / B
 
 
 def power(f, p):

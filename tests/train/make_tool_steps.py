@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
-"""Writes fixtures/tool_steps/*.safetensors: training steps that the Python tools' own trainers take, from given weights on given
-batches.
+"""Writes fixtures/tool_steps/*.safetensors: training steps that the Python tools' own trainers take, from given weights
+on given batches.
 
     VENV/bin/python make_tool_steps.py        (VENV is what bench/peers/setup.sh makes)
 
-Each file is named after libsae's preset of the trainer. The trainer runs in float64 with its own loss, clipping,
-optimiser, schedules and dead latents; nothing of it is written again here. Tensors, float32:
+Each file is named after libsae's preset of the trainer, and after what distinguishes it from another. The trainer runs
+in float64 with its own loss, clipping, optimiser, schedules and dead latents; nothing of it is written again here.
+Tensors, float32:
 
     rows                                    [STEPS, B, D]     the raw rows of each step
     W_enc, W_dec, b_enc, b_dec, extra_0/1   [STEPS + 1, …]    the weights before each step and after the last, in scaled
                                                               units; W_enc and W_dec as [F, D]
-    b_enc is the bias of the gate of a gated SAE; the extras are r_mag and b_mag of it, the thresholds of JumpReLU.
 
-Metadata: scale, by which the tool multiplies the rows; what it draws its weights by (encoder_norm, decoder_norm, the
-lengths of rows; bias, the largest of b_enc; b_dec), as its own initialisation has it before the weights are replaced;
-and the options of the run by their names in libsae. threshold: that of BatchTopK after the last step.
+b_enc is the bias of the gate of a gated SAE; the extras are its r_mag and b_mag, or the thresholds of JumpReLU.
+
+Metadata: scale, by which the tool multiplies the rows; the lengths of the rows that it draws (encoder_norm,
+decoder_norm), the largest b_enc (bias), the first extra (extra_start) and whether b_dec starts at the median of the
+batch (median), all from its own initialisation before the weights are replaced; threshold, BatchTopK's after the last
+step; preset, and the options of the run by their names in libsae.
 
 The weights and rows are drawn until float32 and float64 runs of the tool agree, which says that no choice of the run
 hangs on rounding."""
@@ -48,6 +51,8 @@ FOLDER = pathlib.Path(__file__).with_name("fixtures") / "tool_steps"
 class Learned:
     """A trainer of dictionary_learning, as trainSAE drives it with normalize_activations."""
 
+    told = {}  # metadata beside that of every case
+
     def __init__(self, make, names, lr, **options):
         self.make, self.names, self.lr, self.options = make, names, lr, options
 
@@ -76,6 +81,8 @@ class Learned:
 
 class Lens:
     """A training SAE of SAELens in its trainer, with the scaling of its runner."""
+
+    told = {}
 
     def __init__(self, kind, names, lr, **options):
         self.kind, self.names, self.lr, self.options = kind, names, lr, options
@@ -107,12 +114,26 @@ LINEAR = dict(W_enc="encoder.weight", W_dec="decoder.weight.T", b_enc="encoder.b
 PLAIN = dict(W_enc="W_enc.T", W_dec="W_dec", b_enc="b_enc", b_dec="b_dec")
 VANILLA = LINEAR | dict(b_dec="bias")
 L1 = dict(sparsity_warmup_steps=SPARSITY_WARMUP)
+FEW = dict(k=K, threshold_start_step=STEPS // 2)
+PENALTIES = {"Lp": "lp-root", "Lp^p": "l1"}
+
+
+def p_anneal(function):
+    """An update of p after each step from the first on: it is 1 up to step 2, then 0.9, 0.8 … 0.5 in the last."""
+    case = Learned(learning.PAnnealTrainer, VANILLA, 1e-2, initial_sparsity_penalty=0.1, sparsity_function=function,
+                   anneal_start=1, n_sparsity_updates=STEPS, p_end=0.3, sparsity_queue_length=1, **L1)
+    case.told = dict(p_start=3 / STEPS, p_updates=STEPS - 3, p_end=0.5, penalty=PENALTIES[function])
+    return case
+
+
 CASES = {
-    "dictionary_learning-topk": Learned(learning.TopKTrainer, LINEAR, 8e-3, k=K, threshold_start_step=STEPS // 2),
-    "dictionary_learning-batchtopk": Learned(learning.BatchTopKTrainer, LINEAR, 8e-3, k=K, threshold_start_step=STEPS // 2),
-    "dictionary_learning-matryoshka": Learned(MatryoshkaBatchTopKTrainer, PLAIN, 8e-3, k=K, group_fractions=list(GROUPS),
-                                              threshold_start_step=STEPS // 2),
+    "dictionary_learning-topk": Learned(learning.TopKTrainer, LINEAR, 8e-3, **FEW),
+    "dictionary_learning-batchtopk": Learned(learning.BatchTopKTrainer, LINEAR, 8e-3, **FEW),
+    "dictionary_learning-matryoshka": Learned(MatryoshkaBatchTopKTrainer, PLAIN, 8e-3,
+                                              group_fractions=list(GROUPS), **FEW),
     "dictionary_learning-relu": Learned(learning.StandardTrainer, VANILLA, 1e-2, l1_penalty=0.1, **L1),
+    "dictionary_learning-p_anneal": p_anneal("Lp^p"),
+    "dictionary_learning-p_anneal, root": p_anneal("Lp"),
     "dictionary_learning-gated": Learned(learning.GatedSAETrainer, dict(
         W_enc="encoder.weight", W_dec="decoder.weight.T", b_enc="gate_bias", b_dec="decoder_bias", extra_0="r_mag",
         extra_1="mag_bias"), 5e-3, l1_penalty=0.1, **L1),
@@ -131,6 +152,7 @@ CASES = {
 
 # Options of the trainers -> name in the metadata.
 SPARSITY = dict(l1_penalty="sparsity", l1_coefficient="sparsity", sparsity_penalty="sparsity", l0_coefficient="sparsity",
+                initial_sparsity_penalty="sparsity",
                 bandwidth="bandwidth", jumprelu_bandwidth="bandwidth")
 
 
@@ -201,17 +223,20 @@ def lengths(rows):
     return float(found.mean())
 
 
-def metadata(case, drawn, b_dec_moves, threshold):
+def metadata(name, case, drawn, b_dec_moves, threshold):
     """Everything that is text for a safetensors header."""
-    decays = isinstance(case, Learned)
-    values = dict(scale=case.factor, lr=case.lr, k=K, silent_rows=SILENT * B if decays else (SILENT + 1) * B,
-                  warmup=WARMUP / STEPS if decays else 0.0, decay_start=DECAY_START / STEPS if decays else 1.0,
-                  encoder_norm=lengths(drawn["W_enc"]), decoder_norm=lengths(drawn["W_dec"]),
-                  bias=float(drawn["b_enc"].abs().max()), median=int(b_dec_moves), threshold=threshold,
-                  extra_start=float(drawn["extra_0"].mean()) if "extra_0" in drawn else 0.0, sparsity_warmup=SPARSITY_WARMUP / STEPS, groups=",".join(map(str, GROUPS)))
+    learned = isinstance(case, Learned)
+    values = dict(
+        preset=name.split(",")[0], scale=case.factor, encoder_norm=lengths(drawn["W_enc"]),
+        decoder_norm=lengths(drawn["W_dec"]), bias=float(drawn["b_enc"].abs().max()),
+        extra_start=float(drawn["extra_0"].mean()) if "extra_0" in drawn else 0.0, median=int(b_dec_moves),
+        threshold=threshold, lr=case.lr, k=K, silent_rows=(SILENT if learned else SILENT + 1) * B,
+        warmup=WARMUP / STEPS if learned else 0.0, decay_start=DECAY_START / STEPS if learned else 1.0,
+        sparsity_warmup=SPARSITY_WARMUP / STEPS, groups=",".join(map(str, GROUPS)))
     for own, name in SPARSITY.items():
         if own in case.options:
             values[name] = case.options[own]
+    values |= case.told
     return {name: value if isinstance(value, str) else repr(value) for name, value in values.items()}
 
 
@@ -239,7 +264,8 @@ def make(name, case):
     case.build(torch.float64, rows)
     moved = case.start_b_dec(rows[0]) is not None
     tensors = {"rows": rows} | {part: torch.stack([w[part] for w in path]) for part in path[0]}
-    write_safetensors(FOLDER / f"{name}.safetensors", tensors, metadata(case, drawn, moved, threshold))
+    write_safetensors(FOLDER / f"{name.replace(', ', '-')}.safetensors", tensors,
+                      metadata(name, case, drawn, moved, threshold))
     print(f"{name}: seed {seed}, float32 within {apart:.1e} of a learning rate")
 
 

@@ -52,7 +52,7 @@ static void batch_free(batch *b)
 }
 
 typedef struct expected_aux {
-    double loss, norm, W_enc[F * D], W_dec[F * D], b_enc[F];
+    double loss, norm, W_enc[F * D], W_dec[F * D], b_enc[F], b_dec[D];
 } expected_aux;
 
 static double pre_of(const batch *b, size_t r, size_t j)
@@ -116,6 +116,7 @@ static void add_row(expected_aux *out, const batch *b, size_t r, sae_aux_style s
         for (size_t i = 0; i < D; i++) {
             out->W_dec[j * D + i] += factor * value[c] * residual[i];
             out->W_enc[j * D + i] += g * (double)b->xc[r * D + i];
+            out->b_dec[i] -= g * (double)b->p.W_enc[j * D + i];
         }
         out->b_enc[j] += g;
     }
@@ -147,6 +148,8 @@ static void assert_gradient(const saei_auxk *auxk, const batch *b, const expecte
     assert_array(g.W_enc, expected->W_enc, F * D, 1e-6, "W_enc");
     assert_array(g.W_dec, expected->W_dec, F * D, 1e-6, "W_dec");
     assert_array(g.b_enc, expected->b_enc, F, 1e-6, "b_enc");
+    saei_auxk_add_b_dec(auxk, g.b_dec);
+    assert_array(g.b_dec, expected->b_dec, D, 1e-6, "b_dec");
     saei_parameters_free(&g, context);
 }
 

@@ -36,6 +36,9 @@ static const variant variants[] = {
     {.name = "p_anneal",
      .architecture = &saei_p_anneal_architecture,
      .penalty = {.kind = SAE_SPARSITY_L1, .coefficient = 0.4, .p = 0.6f, .p_next = 0.5f}},
+    {.name = "p_anneal root",
+     .architecture = &saei_p_anneal_architecture,
+     .penalty = {.kind = SAE_SPARSITY_LP_ROOT, .coefficient = 0.4, .p = 0.6f, .p_next = 0.5f}},
     {.name = "tanh",
      .architecture = &saei_jumprelu_architecture,
      .penalty = {.kind = SAE_SPARSITY_TANH, .coefficient = 0.4, .bandwidth = 0.5f}},
@@ -68,6 +71,7 @@ static saei_objective_settings settings_of(const variant *v)
                                      .raw_input = v->raw_input,
                                      .unit_rows = v->unit_rows,
                                      .detached_gate = v->detached_gate,
+                                     .root_penalty = v->penalty.kind == SAE_SPARSITY_LP_ROOT,
                                      .aux = {v->aux_k, SAE_AUX_LIBSAE, 0.5, 0}};
 }
 
@@ -142,7 +146,8 @@ static void assert_same(const outcome *a, const outcome *b, const char *name)
     assert_value(p->result.reconstruction, q->result.reconstruction, 1e-6, name);
     assert_value(p->result.aux_loss, q->result.aux_loss, 1e-6, name);
     assert_value(p->sparsity, q->sparsity, 1e-6, name);
-    assert_value(saei_objective_p_ratio(&p->objective), saei_objective_p_ratio(&q->objective), 1e-6, name);
+    assert_value(saei_objective_p_ratio(&p->objective, &p->penalty),
+                 saei_objective_p_ratio(&q->objective, &q->penalty), 1e-6, name);
     assert_value(p->norm, q->norm, 1e-6, name);
     ck_assert_uint_eq(p->result.active, q->result.active);
     ck_assert_msg(memcmp(a->fired, b->fired, F) == 0, "%s: other latents fire", name);

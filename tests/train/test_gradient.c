@@ -9,13 +9,12 @@ enum { D = CASE_D, F = CASE_F, ROWS = CASE_ROWS, LONG_ROWS = 300, DEAD_AFTER = 1
 
 static const double tolerance = 1e-5;
 
-/* Left out is what libsae does not train: p_anneal_root (the 1/p-th root of Σ f^p, and ‖e‖ instead of its
-   square). */
 static const char *const cases[] = {
     "relu_decoder_norm",    "relu_plain",     "topk_normalised",          "topk_dictionary_learning",
     "batchtopk_normalised", "matryoshka_sum", "matryoshka_mean",          "jumprelu_step",
     "jumprelu_tanh",        "gated_attached", "gated_detached",           "jumprelu_target_l0",
     "p_anneal_1",           "p_anneal_06",    "jumprelu_target_l0_codes", "topk_saelens",
+    "p_anneal_root",
 };
 
 static const saei_architecture *architecture_named(const char *name)
@@ -53,6 +52,7 @@ static saei_objective_settings settings_of(const architecture_case *c)
                                  .unit_rows = case_is(c, "decoder_rows", "unit"),
                                  .detached_gate = case_is(c, "detach", "true"),
                                  .rank_by_decoder_norm = case_is(c, "rank_by_decoder_norm", "true"),
+                                 .root_penalty = case_is(c, "sparsity", "lp"),
                                  .aux = aux_of(c)};
     if (s.architecture == &saei_jumprelu_architecture)
         s.pre_act_coefficient = case_number(c, "pre_act_coefficient");
@@ -78,6 +78,8 @@ static saei_penalty penalty_of(const architecture_case *c)
         penalty.kind = SAE_SPARSITY_L1_DECODER_NORM;
     if (case_is(c, "sparsity", "step"))
         penalty.kind = SAE_SPARSITY_STEP;
+    if (case_is(c, "sparsity", "lp"))
+        penalty.kind = SAE_SPARSITY_LP_ROOT;
     if (case_is(c, "sparsity", "tanh"))
         penalty.kind = SAE_SPARSITY_TANH;
     if (case_is(c, "sparsity", "target_l0"))

@@ -46,6 +46,8 @@ static const variant variants[] = {
      .unit_rows = true, .detached_gate = true},
     {"p_anneal", &saei_p_anneal_architecture,
      .penalty = {.kind = SAE_SPARSITY_L1, .coefficient = 0.4, .p = 0.6f, .p_next = 0.5f}},
+    {"p_anneal root", &saei_p_anneal_architecture,
+     .penalty = {.kind = SAE_SPARSITY_LP_ROOT, .coefficient = 0.4, .p = 0.6f, .p_next = 0.5f}},
     {"tanh", &saei_jumprelu_architecture,
      .penalty = {.kind = SAE_SPARSITY_TANH, .coefficient = 0.4, .bandwidth = 0.25f}},
     {"step", &saei_jumprelu_architecture,
@@ -78,6 +80,7 @@ static saei_objective_settings settings_of(const variant *v)
                                  .unit_rows = v->unit_rows,
                                  .detached_gate = v->detached_gate,
                                  .rank_by_decoder_norm = v->rank_by_decoder_norm,
+                                 .root_penalty = v->penalty.kind == SAE_SPARSITY_LP_ROOT,
                                  .aux = {v->aux_k, v->aux_style, aux_coefficient, 0}};
     if (v->n_groups == 0)
         return s;
@@ -196,6 +199,12 @@ static double term_of(const point *at, const double *p, size_t j, double f)
     }
 }
 
+/* The p-th root of what the terms of a row add up to, where the penalty has it. */
+static double root_of(const point *at, double sum, double p)
+{
+    return at->penalty->kind == SAE_SPARSITY_LP_ROOT ? pow(sum, 1.0 / p) : sum;
+}
+
 static double aux_of(const point *at, const double *p, size_t r)
 {
     double e[D];
@@ -237,6 +246,7 @@ static double row_loss(const point *at, const double *p, size_t r)
         residual(e, at, at->s->detached_gate ? at->base : p, gate, r, F);
         loss += squares(e);
     }
+    sparsity = root_of(at, sparsity, (double)at->penalty->p);
     loss += at->penalty->coefficient * sparsity + at->s->pre_act_coefficient * pre_act_of(at, p, r);
     return loss / ROWS + aux_of(at, p, r);
 }
@@ -346,17 +356,22 @@ static void assert_near(const saei_parameters *g, const double *expected, const 
     assert_array(g->b_dec, expected + (2 * D + 1 + g->n_extra) * F, D, tolerance, name);
 }
 
-/* Σ f^p / Σ f^p_next: what p-anneal multiplies its λ by. */
+/* The penalty with p over that with p_next: what p-anneal multiplies its λ by. */
 static void assert_p_ratio(const point *at, const objective_probe *probe)
 {
     double now = 0.0, next = 0.0;
-    for (size_t r = 0; r < ROWS; r++)
+    double p = (double)at->penalty->p, p_next = (double)at->penalty->p_next;
+    for (size_t r = 0; r < ROWS; r++) {
+        double row = 0.0, row_next = 0.0;
         for (size_t j = 0; j < F; j++) {
             double f = code_of(at, at->base, r, j, pre_of(at, at->base, b_dec_of(at, at->base), r, j));
-            now += f > 0.0 ? pow(f, (double)at->penalty->p) : 0.0;
-            next += f > 0.0 ? pow(f, (double)at->penalty->p_next) : 0.0;
+            row += f > 0.0 ? pow(f, p) : 0.0;
+            row_next += f > 0.0 ? pow(f, p_next) : 0.0;
         }
-    assert_value(saei_objective_p_ratio(&probe->objective), now / next, 1e-9, "p ratio");
+        now += root_of(at, row, p);
+        next += root_of(at, row_next, p_next);
+    }
+    assert_value(saei_objective_p_ratio(&probe->objective, &probe->penalty), now / next, 1e-9, "p ratio");
 }
 
 START_TEST(gradient_equals_central_differences)
