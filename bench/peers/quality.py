@@ -71,9 +71,20 @@ def train(job):
 
 def jobs(settings):
     shared = {key: getattr(settings, key) for key in ("rows", "heldout", "few_rows", "folder", "sae", "steps")}
+    # Seed after seed: when it is stopped, every case has had about as many runs.
     return [shared | {"arch": arch, "tool": tool, "by": by, "seed": seed}
-            for arch in settings.arch for tool in settings.tool for seed in range(settings.seeds)
+            for seed in range(settings.seeds) for arch in settings.arch for tool in settings.tool
             for by in (tool, "libsae")]
+
+
+def identity(run):
+    return tuple(run[key] for key in ("arch", "tool", "by", "seed", "steps"))
+
+
+def finished(path):
+    """The runs of a call that was stopped, but for those that failed."""
+    with open(path) as f:
+        return [run for run in map(json.loads, f) if "error" not in run]
 
 
 def write_rows(settings):
@@ -88,14 +99,18 @@ def write_rows(settings):
 
 def run_all(settings, path):
     """Runs of one thread, as many at once as there are threads: no figure here depends on time."""
-    work, results = jobs(settings), []
+    results = finished(path) if settings.resume and os.path.exists(path) else []
+    known = {identity(run) for run in results}
+    work = [job for job in jobs(settings) if identity(job) not in known]
     processes = multiprocessing.get_context("spawn")
     with open(path, "w") as out, processes.Pool(settings.threads, maxtasksperchild=8) as pool:
+        out.writelines(json.dumps(run) + "\n" for run in results)
+        out.flush()
         for result in pool.imap(train, work):
             results.append(result)
             out.write(json.dumps(result) + "\n")
             out.flush()
-            print("\r%d of %d runs" % (len(results), len(work)), end="", file=sys.stderr, flush=True)
+            print("\r%d of %d runs" % (len(results), len(known) + len(work)), end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return results
 
@@ -106,7 +121,9 @@ def spread(values):
 
 
 def groups(results):
-    """(arch, preset, tool that trained) in the order of the runs -> its results."""
+    """(arch, preset, tool that trained), by tool and libsae in turn -> its results."""
+    order = {arch: i for i, arch in enumerate(ARCHITECTURES)}
+    results = sorted(results, key=lambda run: (order[run["arch"]], run["tool"], run["by"] == "libsae", run["seed"]))
     grouped = {}
     for result in results:
         grouped.setdefault((result["arch"], result["tool"], result["by"]), []).append(result)
@@ -148,6 +165,7 @@ def arguments():
     parser.add_argument("--arch", action="append", choices=ARCHITECTURES, help="may be given again; default: all")
     parser.add_argument("--tool", action="append", choices=list(QUALITY_BY_TOOL), help="may be given again")
     parser.add_argument("--threads", type=int, default=2, help="runs at once")
+    parser.add_argument("--resume", action="store_true", help="keep the runs that are in the folder of results")
     parser.add_argument("--sae", required=True, help="the built command")
     parser.add_argument("--results", required=True, help="folder")
     return parser.parse_args()
