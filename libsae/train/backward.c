@@ -161,10 +161,10 @@ double saei_objective_norm_bound(const saei_objective *o)
     return sqrt(bound) + saei_auxk_norm_bound(&o->aux);
 }
 
-/* w has unit length from the first step on, and start_norm before it. */
-static void project(float *g, const float *w, size_t d)
+static void project(float *g, const float *w, size_t d, bool any_length)
 {
-    saei_row_axpy(g, -saei_row_dot(g, w, d) / saei_row_dot(w, w, d), w, d);
+    float norm2 = any_length ? saei_row_dot(w, w, d) : 1.0f;
+    saei_row_axpy(g, -saei_row_dot(g, w, d) / norm2, w, d);
 }
 
 double saei_objective_finish_decoder(const saei_objective_job *job, size_t j, float *g)
@@ -177,7 +177,7 @@ double saei_objective_finish_decoder(const saei_objective_job *job, size_t j, fl
         saei_row_axpy(g, (float)(of_norm / sqrt(saei_row_norm2(w, d))), w, d);
     saei_auxk_add_decoder(&o->aux, j, g);
     if (o->settings.unit_rows)
-        project(g, w, d);
+        project(g, w, d, o->any_length);
     double norm2 = saei_row_norm2(g, d);
     saei_latent_gradient gradient = {.latent = j, .W_dec = g};
     if (job->receive != NULL)

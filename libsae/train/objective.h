@@ -68,6 +68,7 @@ typedef struct saei_objective {
     _Atomic uint8_t *fired; /* [F] latents with codes in the last forward pass, when it was dense */
     bool has_floors;
     size_t k;              /* of this step, at most settings.k */
+    bool any_length;       /* unit_rows: rows of W_dec may not have length 1 yet, as before the first step */
     float fixed_threshold; /* BatchTopK keeps what is above it instead; negative: its own choice */
     float batch_floor;     /* a guess of BatchTopK's threshold, from the last batch */
     uint64_t reselections; /* times the guess was too high */

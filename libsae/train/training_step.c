@@ -31,6 +31,7 @@ static saei_objective_result evaluate(sae_trainer *t, saei_penalty *penalty)
     const sae_train_options *o = &t->options;
     saei_objective *objective = &t->objective;
     objective->k = saei_schedule_k(o, t->step);
+    objective->any_length = t->step == 0;
     objective->l0 = t->l0;
     saei_objective_set_dead(objective, t->silent, o->dead_after);
     saei_objective_forward(objective, &t->parameters, penalty, (float)t->scale, o->batch_rows);
