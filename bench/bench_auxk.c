@@ -34,7 +34,8 @@ static void add_slice(void *arg, size_t slice, unsigned worker)
     size_t F = b->size.n_latents, d = b->size.d;
     for (size_t j = F * slice / SLICES; j < F * (slice + 1) / SLICES; j++) {
         float g_b_enc = 0.0f;
-        saei_auxk_add(&a->auxk, j, b->g_W_enc + worker * d, b->g_W_dec + worker * d, &g_b_enc, b->xc);
+        saei_auxk_add_decoder(&a->auxk, j, b->g_W_dec + worker * d);
+        saei_auxk_add_encoder(&a->auxk, j, b->g_W_enc + worker * d, &g_b_enc, b->xc);
     }
 }
 
