@@ -17,6 +17,7 @@ static const struct {
     int kind;
 } kinds[] = {{".h5", 0},  {".hdf5", 0}, {".npy", 1},    {".npz", 2}, {".safetensors", 3}, {".pt", 4},
              {".pth", 4}, {".bin", 5},  {".memmap", 5}, {".raw", 5}, {".dat", 5},         {".arrow", 6}};
+static const char wildcards[] = "*?[";
 enum { KIND_NPY = 1, KIND_TORCH = 4, KIND_RAW = 5, KIND_ARROW = 6 };
 
 int saei_compare_names(const char *a, const char *b)
@@ -214,8 +215,20 @@ static sae_status add_folder(saei_sources *sources, const char *folder, sae_erro
     return status;
 }
 
+/* One folder is looked through, not the disk: a study file from elsewhere may ask for any pattern. */
+static bool is_in_one_folder(const char *pattern)
+{
+    const char *name = strrchr(pattern, '/');
+    return name == NULL || strcspn(pattern, wildcards) > (size_t)(name - pattern);
+}
+
 static sae_status add_pattern(saei_sources *sources, const char *pattern, sae_error *err)
 {
+    if (!is_in_one_folder(pattern))
+        return saei_fail(err, SAE_E_UNSUPPORTED,
+                         "%s: no such file, and as a pattern it is for the names of files, not of folders: "
+                         "give each folder",
+                         pattern);
     glob_t found;
     int result = glob(pattern, GLOB_NOSORT, NULL, &found);
     if (result != 0)
@@ -240,7 +253,7 @@ sae_status saei_sources_expand(saei_sources *out, sae_context *context, const ch
         bool there = stat(paths[i], &info) == 0;
         if (there && S_ISDIR(info.st_mode))
             status = add_folder(out, paths[i], err);
-        else if (!there && strpbrk(paths[i], "*?[") != NULL)
+        else if (!there && strpbrk(paths[i], wildcards) != NULL)
             status = add_pattern(out, paths[i], err);
         else
             status = add_file(out, NULL, paths[i], 0, err);

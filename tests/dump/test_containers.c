@@ -156,6 +156,7 @@ START_TEST(refused)
     static const float rows[24];
     assert_refused(temp_folder, SAE_E_NOT_FOUND, "a folder without dumps");
     assert_refused(temp_path("*.npy"), SAE_E_NOT_FOUND, "finds no file");
+    assert_refused("/*/*/*.npy", SAE_E_UNSUPPORTED, "not of folders");
     temp_write(temp_path("part.bin"), rows, sizeof rows);
     assert_refused(temp_folder, SAE_E_FORMAT, "not an HDF5"); /* no side file */
     write_text("part.json", "{\"shape\": [6, 4], \"dtype\": \"complex64\"}");
