@@ -26,13 +26,13 @@ typedef struct sae_dump_options {
 
 SAE_API void sae_dump_options_init(sae_dump_options *options);
 
-/* Opens n_paths files, HDF5, .npy, .npz, safetensors, .pt or raw rows, as one dump: rows in the order of the paths.
-   A path may also be a folder, which stands for its files of one kind, or a pattern of the shell for the names in
-   one folder; numbers in names then count as numbers. Every shard is checked now: same width, same columns. A 3-D dataset [sequence, position, d]
-   becomes rows with columns "sequence" and "position". Columns: every 1-D number array with as many entries as rows
-   and every [sequence, position], by its name ("labels/persona"); beside NAME.npy the files NAME.COLUMN.npy; of a
-   folder of raw shards its tokens.pt and sequence_ranges.pt. Rows whose integer or bool column "mask", else
-   "attention_mask", is 0 are padding: they are not selected (docs/FORMATS.md).
+/* Opens n_paths files, HDF5, .npy, .npz, safetensors, .pt or raw rows, as one dump: rows in the order of the paths. A
+   path may also be a folder, which stands for its files of one kind, or a pattern of the shell for the names in one
+   folder; numbers in names then count as numbers. Every shard is checked now: same width, same columns. A 3-D
+   dataset [sequence, position, d] becomes rows with columns "sequence" and "position". Columns: every 1-D number
+   array with as many entries as rows and every [sequence, position], by its name ("labels/persona"); beside
+   NAME.npy the files NAME.COLUMN.npy; of a folder of raw shards its tokens.pt and sequence_ranges.pt. Rows whose
+   integer or bool column "mask", else "attention_mask", is 0 are padding: they are not selected (docs/FORMATS.md).
    Errors: SAE_E_NOT_FOUND, SAE_E_IO, SAE_E_FORMAT, SAE_E_UNSUPPORTED, SAE_E_MISMATCH (shards differ),
    SAE_E_ARGUMENT (bad `where`, or several candidate datasets: the text lists them). */
 SAE_API sae_status sae_dump_open(sae_dump **out, sae_context *context, const char *const *paths, size_t n_paths,
