@@ -258,8 +258,10 @@ static sae_status read_condition(sae_study *study, json_t *object, const char *w
         status = text_list(&condition.controls, &condition.n_controls, file, controls, where, err);
     if (status == SAE_OK)
         status = open_member(&condition.dump, file, json_object_get(object, "dump"), where, err);
+    if (status != SAE_OK)
+        return status;
     condition.samples = (uint64_t)samples;
-    return status == SAE_OK ? sae_study_add_condition(study, &condition, err) : status;
+    return sae_study_add_condition(study, &condition, err);
 }
 
 static sae_status read_trigger(sae_study *study, json_t *object, const char *where, sae_error *err)
