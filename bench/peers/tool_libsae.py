@@ -61,7 +61,7 @@ class StoppedTraining:
     """`sae train` that runs only inside step(): its log line ends a step, and a stop signal keeps the process from
     computing while the other tools have their turn. Meant for steps much longer than the polling of the log."""
 
-    POLL = 0.0005
+    POLL = 0.004  # of a step one part in a hundred; more often it would take the processor from the training
 
     def __init__(self, command, folder):
         log = os.path.join(folder, "train.log")

@@ -1,7 +1,5 @@
 /* HDF5 as a format of the reader, with libhdf5 in this process: for the worker, and for files that are
  * trusted. */
-#include "base/error.h"
-#include "io/hdf5_chunks.h"
 #include "io/hdf5_file.h"
 #include "io/hdf5_isolated.h"
 
@@ -17,41 +15,12 @@ static sae_status read_entries(void *out, void *state, size_t array, uint64_t fi
     return saei_hdf5_file_read(out, file, array, first, count, err);
 }
 
-typedef struct file_array {
-    saei_hdf5_file *file;
-    size_t array;
-} file_array;
-
-static sae_status fetch_chunk(saei_stored_chunk *out, void *state, size_t index,
-                              const uint64_t start[SAEI_ARRAY_RANK_MAX], unsigned char *stored, size_t room,
-                              sae_error *err)
-{
-    (void)index;
-    const file_array *from = state;
-    out->at = stored;
-    return saei_hdf5_file_stored_chunk(&out->bytes, &out->mask, stored, room, from->file, from->array, start,
-                                       err);
-}
-
 static sae_status unpack_entries(bool *done, float *out, bool *finite, void *state, size_t array,
                                  uint64_t first, uint64_t count, const saei_unpacking *how, sae_error *err)
 {
     saei_hdf5_file *file = state;
-    const saei_reader *reader = saei_hdf5_file_reader(file);
-    const saei_array_info *info = saei_reader_at(reader, array);
-    const saei_hdf5_packing *packing = &saei_hdf5_file_dataset(file, array)->packing;
-    file_array from = {file, array};
-    *done = false;
-    if (!saei_hdf5_whole_chunks(packing, info, first, count))
-        return SAE_OK;
-    saei_hdf5_chunk_read read = {.path = saei_reader_path(reader),
-                                 .info = info,
-                                 .packing = packing,
-                                 .source = {fetch_chunk, &from},
-                                 .out = out,
-                                 .first = first,
-                                 .count = count};
-    return saei_hdf5_read_chunks(done, finite, &read, how, err);
+    return saei_chunk_table_unpack(done, out, finite, saei_hdf5_file_chunk_table(file),
+                                   saei_hdf5_file_dataset(file, array), array, first, count, how, err);
 }
 
 static void close_file(void *state)

@@ -31,7 +31,7 @@ static sae_status damaged(const work *w, const uint64_t *start, sae_error *err)
     return saei_fail(err, SAE_E_FORMAT,
                      "%s: dataset %.80s: the chunk at entry %llu does not unpack to its %llu bytes; the file "
                      "is damaged",
-                     r->path, r->info->name, (unsigned long long)start[0],
+                     r->input->path, r->info->name, (unsigned long long)start[0],
                      (unsigned long long)r->packing->chunk_bytes);
 }
 
@@ -107,27 +107,26 @@ static bool applied(int filter_at, uint32_t mask)
 static sae_status unpack_chunk(work *w, size_t index, saei_inflate_slot *slot, sae_error *err)
 {
     const saei_hdf5_packing *packing = w->read->packing;
+    size_t chunk_bytes = (size_t)packing->chunk_bytes;
     uint64_t start[SAEI_ARRAY_RANK_MAX];
-    size_t chunk_bytes = (size_t)packing->chunk_bytes, room = w->inflater->stored_bytes;
+    const saei_chunk_place place = w->read->places[index];
     saei_chunk_grid_start(start, &w->grid, index);
-    saei_stored_chunk chunk = {.bytes = 0};
-    const saei_chunk_source *source = &w->read->source;
-    sae_status status = source->fetch(&chunk, source->state, index, start, slot->stored, room, err);
-    if (status != SAE_OK)
-        return status;
-    if (chunk.bytes == 0) {
+    if (place.bytes == 0) {
         atomic_store(&w->unread, true);
         return SAE_OK;
     }
-    bool deflated = applied(packing->deflate_at, chunk.mask);
-    if (chunk.bytes > room || (deflated ? !saei_inflate(slot, chunk.at, (size_t)chunk.bytes, chunk_bytes)
-                                        : chunk.bytes != chunk_bytes))
+    if (place.bytes > w->inflater->stored_bytes)
         return damaged(w, start, err);
-    if (!deflated && chunk.at != slot->stored)
-        memcpy(slot->stored, chunk.at, chunk_bytes);
+    sae_status status =
+        saei_input_file_read(slot->stored, w->read->input, place.at, (size_t)place.bytes, err);
+    if (status != SAE_OK)
+        return status;
+    bool deflated = applied(packing->deflate_at, place.mask);
+    if (deflated ? !saei_inflate(slot, (size_t)place.bytes, chunk_bytes) : place.bytes != chunk_bytes)
+        return damaged(w, start, err);
     const inflated_chunk inflated = {.bytes = deflated ? slot->inflated : slot->stored,
                                      .elements = chunk_bytes / saei_dtype_size(w->read->info->dtype),
-                                     .shuffled = applied(packing->shuffle_at, chunk.mask)};
+                                     .shuffled = applied(packing->shuffle_at, place.mask)};
     if (!convert_chunk(w->read, start, &inflated))
         atomic_store(&w->infinite, true);
     return SAE_OK;

@@ -5,27 +5,11 @@
 
 #include "io/hdf5_dataset.h"
 
-typedef struct saei_stored_chunk {
-    const unsigned char *at; /* slot->stored, or elsewhere until the read is over */
-    uint64_t bytes;          /* 0: there is none */
-    uint32_t mask;           /* bit i: filter i was skipped */
-} saei_stored_chunk;
-
-/* Where stored chunks come from. */
-typedef struct saei_chunk_source {
-    /* Chunk `index` of the read, which begins at `start`. Called by several threads, each with a slot of its
-       own. bytes beyond `room`: at is not used. */
-    sae_status (*fetch)(saei_stored_chunk *out, void *state, size_t index,
-                        const uint64_t start[SAEI_ARRAY_RANK_MAX], unsigned char *stored, size_t room,
-                        sae_error *err);
-    void *state;
-} saei_chunk_source;
-
 typedef struct saei_hdf5_chunk_read {
-    const char *path; /* for messages */
+    const saei_input_file *input;
     const saei_array_info *info;
     const saei_hdf5_packing *packing;
-    saei_chunk_source source;
+    const saei_chunk_place *places; /* of the chunks of the read, in their order; not trusted */
     float *out;
     uint64_t first, count; /* entries of the first axis: whole chunks, or up to the end */
 } saei_hdf5_chunk_read;

@@ -44,4 +44,11 @@ saei_chunk_grid saei_chunk_grid_of(const saei_hdf5_packing *packing, const saei_
 /* Where chunk `index` begins in the array. */
 void saei_chunk_grid_start(uint64_t start[SAEI_ARRAY_RANK_MAX], const saei_chunk_grid *grid, size_t index);
 
+/* A chunk as it is stored. Told by the worker too, so any bytes are a value. */
+typedef struct saei_chunk_place {
+    uint64_t at, bytes; /* in the file; 0 bytes: libhdf5 must read it */
+    uint32_t mask;      /* bit i: filter i was skipped */
+    uint32_t unused;
+} saei_chunk_place;
+
 #endif

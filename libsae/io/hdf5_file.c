@@ -5,7 +5,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "io/hdf5_guard.h"
+#include "io/hdf5_driver.h"
 #include "io/reader_format.h"
 #include "num/convert.h"
 
@@ -26,8 +26,10 @@ enum {
 struct saei_hdf5_file {
     sae_context *context;
     saei_reader *reader;
+    saei_hdf5_source source;
     hid_t id;
     saei_hdf5_dataset *datasets; /* as the arrays of the reader */
+    saei_chunk_table chunks;
     size_t n_datasets, room;
     hid_t open_id; /* the dataset read last stays open and keeps its chunks cached; -1: none */
     size_t open_index;
@@ -518,8 +520,9 @@ static sae_status open_file(saei_hdf5_file *file, sae_error *err)
 {
     const char *path = saei_reader_path(file->reader);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    file->source.input = saei_reader_input(file->reader);
     if (access < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 ||
-        H5Pset_file_locking(access, false, true) < 0) {
+        !saei_hdf5_source_use(access, &file->source)) {
         if (access >= 0)
             H5Pclose(access);
         return saei_hdf5_fail(err, SAE_E_IO, "%s: cannot set up HDF5", path);
@@ -615,22 +618,50 @@ sae_status saei_hdf5_file_read(void *out, saei_hdf5_file *file, size_t array, ui
     return status;
 }
 
-sae_status saei_hdf5_file_stored_chunk(uint64_t *bytes, uint32_t *mask, void *out, size_t room,
-                                       saei_hdf5_file *file, size_t array,
-                                       const uint64_t start[SAEI_ARRAY_RANK_MAX], sae_error *err)
+/* Where libhdf5 would read the chunk that begins at `start`. Nowhere, when it fails to: there is no such
+   chunk, or the file is damaged, which libhdf5 will say when it reads the entries itself. */
+static saei_chunk_place place_of_chunk(saei_hdf5_file *file, const uint64_t start[SAEI_ARRAY_RANK_MAX],
+                                       size_t rank)
+{
+    hsize_t at[SAEI_ARRAY_RANK_MAX];
+    uint32_t mask;
+    unsigned char unread;
+    for (size_t axis = 0; axis < rank; axis++)
+        at[axis] = start[axis];
+    saei_hdf5_source *source = &file->source;
+    source->n_noted = 0;
+    source->noting = true;
+    bool found = H5Dread_chunk(file->open_id, H5P_DEFAULT, at, &mask, &unread) >= 0;
+    source->noting = false;
+    return found && source->n_noted == 1 ? (saei_chunk_place){source->at, source->bytes, mask, 0}
+                                         : (saei_chunk_place){0};
+}
+
+sae_status saei_hdf5_file_find_chunks(saei_chunk_place *out, saei_hdf5_file *file, size_t array,
+                                      uint64_t first, uint64_t count, sae_error *err)
 {
     const saei_array_info *info = saei_reader_at(file->reader, array);
-    hsize_t at[SAEI_ARRAY_RANK_MAX], stored = 0;
-    for (size_t axis = 0; axis < info->rank; axis++)
-        at[axis] = start[axis];
+    saei_chunk_grid grid = saei_chunk_grid_of(&file->datasets[array].packing, info, first, count);
     saei_hdf5_guard guard = saei_hdf5_enter();
     sae_status status = open_dataset(file, array, info, err);
-    bool found = status == SAE_OK && H5Dget_chunk_storage_size(file->open_id, at, &stored) >= 0;
-    if (found && stored <= room && stored > 0)
-        found = H5Dread_chunk(file->open_id, H5P_DEFAULT, at, mask, out) >= 0;
+    for (size_t i = 0; status == SAE_OK && i < grid.n_chunks; i++) {
+        uint64_t start[SAEI_ARRAY_RANK_MAX];
+        saei_chunk_grid_start(start, &grid, i);
+        out[i] = place_of_chunk(file, start, grid.rank);
+    }
     saei_hdf5_leave(guard);
-    *bytes = found ? stored : 0;
     return status;
+}
+
+static sae_status find_own_chunks(saei_chunk_place *out, void *state, size_t array, uint64_t first,
+                                  uint64_t count, sae_error *err)
+{
+    return saei_hdf5_file_find_chunks(out, state, array, first, count, err);
+}
+
+saei_chunk_table *saei_hdf5_file_chunk_table(saei_hdf5_file *file)
+{
+    return &file->chunks;
 }
 
 const saei_reader *saei_hdf5_file_reader(const saei_hdf5_file *file)
@@ -652,7 +683,9 @@ void saei_hdf5_file_close(saei_hdf5_file *file)
         H5Dclose(file->open_id);
     if (file->id >= 0)
         H5Fclose(file->id);
+    saei_hdf5_source_end(&file->source);
     saei_hdf5_leave(guard);
+    saei_chunk_table_clear(&file->chunks);
     saei_free(file->context, file->datasets);
     saei_free(file->context, file);
 }
@@ -667,6 +700,7 @@ sae_status saei_hdf5_file_open(saei_hdf5_file **out, saei_reader *reader, sae_er
     file->context = saei_reader_context(reader);
     file->reader = reader;
     file->id = file->open_id = -1;
+    file->chunks = (saei_chunk_table){.reader = reader, .find = find_own_chunks, .state = file};
     saei_hdf5_guard guard = saei_hdf5_enter();
     status = open_file(file, err);
     if (status == SAE_OK)

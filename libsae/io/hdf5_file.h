@@ -3,7 +3,7 @@
 #ifndef SAEI_HDF5_FILE_H
 #define SAEI_HDF5_FILE_H
 
-#include "io/hdf5_dataset.h"
+#include "io/hdf5_chunk_table.h"
 
 typedef struct saei_hdf5_file saei_hdf5_file;
 
@@ -22,10 +22,11 @@ const saei_hdf5_dataset *saei_hdf5_file_dataset(const saei_hdf5_file *file, size
 sae_status saei_hdf5_file_read(void *out, saei_hdf5_file *file, size_t array, uint64_t first, uint64_t count,
                                sae_error *err);
 
-/* The chunk that begins at `start`, as it is stored, into out [room]. *bytes is 0 where libhdf5 finds none;
-   beyond room nothing is read. mask: the filters that were skipped. */
-sae_status saei_hdf5_file_stored_chunk(uint64_t *bytes, uint32_t *mask, void *out, size_t room,
-                                       saei_hdf5_file *file, size_t array,
-                                       const uint64_t start[SAEI_ARRAY_RANK_MAX], sae_error *err);
+/* Where the chunks of entries first .. first + count - 1 lie in the file; libhdf5 does not read them. `first`
+   is where a chunk begins. */
+sae_status saei_hdf5_file_find_chunks(saei_chunk_place *out, saei_hdf5_file *file, size_t array,
+                                      uint64_t first, uint64_t count, sae_error *err);
+/* Of this file; filled by saei_hdf5_file_find_chunks. */
+saei_chunk_table *saei_hdf5_file_chunk_table(saei_hdf5_file *file);
 
 #endif

@@ -1,25 +1,19 @@
-/* Only what needs libhdf5 crosses the line. Datasets that lie in one piece are read here, from the place that
-   the worker told; packed chunks come as they are stored and are inflated here, from the shared window. */
+/* Only what needs libhdf5 crosses the line. Datasets that lie in one piece and packed chunks are read here,
+   from the places that the worker told. */
 #include "io/hdf5_isolated.h"
 #include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "io/hdf5_chunks.h"
+#include "io/hdf5_chunk_table.h"
 #include "io/hdf5_link.h"
 #include "io/hdf5_listing.h"
 
-#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <xxhash.h>
 
-enum {
-    WINDOW_BYTES_MIN = 1 << 20,
-    WINDOW_BYTES_MAX = 32 << 20,
-    LIMIT_SHARE =
-        32, /* the window takes at most this part of the memory limit, unless one entry needs more */
-    PAGE = 4096
-};
+/* Of one request, unless one entry needs more. */
+enum { REQUEST_BYTES = 1 << 20 };
 
 typedef struct isolated_file {
     saei_crew_member member; /* first */
@@ -27,7 +21,8 @@ typedef struct isolated_file {
     saei_reader *reader;
     saei_hdf5_link *link;        /* NULL: no worker runs; the next read that needs one starts it */
     saei_hdf5_dataset *datasets; /* as the arrays of the reader */
-    XXH128_hash_t listing;       /* of what the first worker listed, and later ones must */
+    saei_chunk_table chunks;
+    XXH128_hash_t listing; /* of what the first worker listed, and later ones must */
 } isolated_file;
 
 static void end_worker(saei_crew_member *member)
@@ -85,18 +80,11 @@ static sae_status need_worker(isolated_file *file, sae_error *err)
     return status;
 }
 
-static size_t window_share(const sae_context *context)
-{
-    uint64_t share = sae_context_memory_limit(context) / LIMIT_SHARE;
-    share = share < WINDOW_BYTES_MAX ? share : WINDOW_BYTES_MAX;
-    return share > WINDOW_BYTES_MIN ? (size_t)share : WINDOW_BYTES_MIN;
-}
-
 /* Entries of one request: whole bands of chunks, as many as fit into a small window, but at least one entry.
  */
 static uint64_t entries_at_once(const saei_array_info *info, uint64_t entry_bytes)
 {
-    uint64_t n = WINDOW_BYTES_MIN / entry_bytes;
+    uint64_t n = REQUEST_BYTES / entry_bytes;
     if (info->chunk_rows > 0 && n > info->chunk_rows)
         n -= n % info->chunk_rows;
     return n > 0 ? n : 1;
@@ -146,87 +134,44 @@ static sae_status read_entries(void *out, void *state, size_t array, uint64_t fi
     return status;
 }
 
-/* Chunks on their way from the worker. */
-typedef struct arriving {
-    saei_hdf5_link *link;
-    pthread_mutex_t lock; /* guards what follows */
-    size_t n_chunks, ready;
-    sae_status status;
-    sae_error why;
-    uint64_t stride;
-    size_t heads_bytes;
-} arriving;
-
-static size_t heads_bytes(size_t n_chunks)
-{
-    return (saei_mul(n_chunks, sizeof(saei_hdf5_chunk_head)) + PAGE - 1) / PAGE * PAGE;
-}
-
-static void receive_more(arriving *a)
+/* Asks for the places of the chunks of one band or more. */
+static sae_status ask_for_chunks(saei_chunk_place *out, size_t n, isolated_file *file, size_t array,
+                                 uint64_t first, uint64_t count, sae_error *err)
 {
     saei_hdf5_reply reply;
-    a->status = saei_hdf5_link_receive(&reply, a->link, &a->why);
-    if (a->status == SAE_OK && (reply.ready <= a->ready || reply.ready > a->n_chunks))
-        a->status = saei_hdf5_link_reject(a->link, &a->why);
-    if (a->status == SAE_OK)
-        a->ready = (size_t)reply.ready;
-}
-
-static sae_status fetch_chunk(saei_stored_chunk *out, void *state, size_t index,
-                              const uint64_t start[SAEI_ARRAY_RANK_MAX], unsigned char *stored, size_t room,
-                              sae_error *err)
-{
-    (void)start;
-    (void)stored;
-    (void)room;
-    arriving *a = state;
-    pthread_mutex_lock(&a->lock);
-    while (a->status == SAE_OK && a->ready <= index)
-        receive_more(a);
-    sae_status status = index < a->ready ? SAE_OK : a->status;
-    if (status != SAE_OK && err != NULL)
-        *err = a->why;
-    pthread_mutex_unlock(&a->lock);
-    if (status != SAE_OK)
-        return status;
-    const unsigned char *window = saei_hdf5_link_window(a->link);
-    saei_hdf5_chunk_head head;
-    memcpy(&head, window + index * sizeof head, sizeof head);
-    *out = (saei_stored_chunk){window + a->heads_bytes + index * a->stride, head.bytes, head.mask};
-    return SAE_OK;
-}
-
-/* Whatever stopped the threads early, the line must be empty before the next request. */
-static void receive_rest(arriving *a)
-{
-    while (a->status == SAE_OK && a->ready < a->n_chunks)
-        receive_more(a);
-}
-
-static sae_status unpack_piece(bool *done, bool *finite, isolated_file *file, size_t array,
-                               saei_hdf5_chunk_read *read, const saei_unpacking *how, sae_error *err)
-{
-    arriving a = {.link = file->link, .status = SAE_OK, .stride = how->inflater->stored_bytes};
-    a.n_chunks = saei_chunk_grid_of(read->packing, read->info, read->first, read->count).n_chunks;
-    a.heads_bytes = heads_bytes(a.n_chunks);
-    sae_status status = saei_hdf5_link_widen(
-        file->link, saei_add(a.heads_bytes, saei_mul(a.n_chunks, (size_t)a.stride)), err);
+    sae_status status = saei_hdf5_link_widen(file->link, saei_mul(n, sizeof *out), err);
     saei_hdf5_request request = {.op = SAEI_HDF5_CHUNKS,
                                  .array = (uint32_t)array,
-                                 .first = read->first,
-                                 .count = read->count,
-                                 .window_bytes = saei_hdf5_link_window_bytes(file->link),
-                                 .chunks_at = a.heads_bytes,
-                                 .stride = a.stride};
+                                 .first = first,
+                                 .count = count,
+                                 .window_bytes = saei_hdf5_link_window_bytes(file->link)};
     if (status == SAE_OK)
         status = saei_hdf5_link_send(file->link, &request, err);
-    if (status != SAE_OK)
-        return status;
-    pthread_mutex_init(&a.lock, NULL);
-    read->source = (saei_chunk_source){fetch_chunk, &a};
-    status = saei_hdf5_read_chunks(done, finite, read, how, err);
-    receive_rest(&a);
-    pthread_mutex_destroy(&a.lock);
+    if (status == SAE_OK)
+        status = saei_hdf5_link_receive(&reply, file->link, err);
+    if (status == SAE_OK)
+        memcpy(out, saei_hdf5_link_window(file->link), n * sizeof *out);
+    return status;
+}
+
+static sae_status find_chunks(saei_chunk_place *out, void *state, size_t array, uint64_t first,
+                              uint64_t count, sae_error *err)
+{
+    isolated_file *file = state;
+    const saei_array_info *info = saei_reader_at(file->reader, array);
+    const saei_hdf5_packing *packing = &file->datasets[array].packing;
+    size_t band_chunks = saei_chunk_grid_of(packing, info, 0, 1).n_chunks;
+    uint64_t bands = REQUEST_BYTES / saei_mul(band_chunks, sizeof *out), at_once;
+    at_once = (bands > 0 ? bands : 1) * packing->chunk[0];
+    saei_crew_enter(file->context, &file->member);
+    sae_status status = need_worker(file, err);
+    for (uint64_t done = 0, n; status == SAE_OK && done < count; done += n) {
+        n = count - done < at_once ? count - done : at_once;
+        size_t chunks = saei_chunk_grid_of(packing, info, first + done, n).n_chunks;
+        status = ask_for_chunks(out, chunks, file, array, first + done, n, err);
+        out += chunks;
+    }
+    saei_crew_exit(&file->member);
     return status;
 }
 
@@ -234,33 +179,8 @@ static sae_status unpack_entries(bool *done, float *out, bool *finite, void *sta
                                  uint64_t first, uint64_t count, const saei_unpacking *how, sae_error *err)
 {
     isolated_file *file = state;
-    const saei_array_info *info = saei_reader_at(file->reader, array);
-    const saei_hdf5_packing *packing = &file->datasets[array].packing;
-    *done = false;
-    if (!saei_hdf5_whole_chunks(packing, info, first, count))
-        return SAE_OK;
-    uint64_t band = packing->chunk[0] < count ? packing->chunk[0] : count;
-    size_t band_chunks = saei_chunk_grid_of(packing, info, first, band).n_chunks;
-    size_t band_bytes =
-        saei_add(saei_mul(band_chunks, how->inflater->stored_bytes), heads_bytes(band_chunks));
-    uint64_t bands = window_share(file->context) / band_bytes;
-    if (bands == 0)
-        return SAE_OK;
-    saei_crew_enter(file->context, &file->member);
-    sae_status status = need_worker(file, err);
-    uint64_t at_once = bands * packing->chunk[0];
-    *done = true;
-    for (uint64_t at = 0; status == SAE_OK && *done && at < count; at += at_once) {
-        saei_hdf5_chunk_read read = {.path = saei_reader_path(file->reader),
-                                     .info = info,
-                                     .packing = packing,
-                                     .out = out + at * saei_array_entry(info),
-                                     .first = first + at,
-                                     .count = count - at < at_once ? count - at : at_once};
-        status = unpack_piece(done, finite, file, array, &read, how, err);
-    }
-    saei_crew_exit(&file->member);
-    return status;
+    return saei_chunk_table_unpack(done, out, finite, &file->chunks, &file->datasets[array], array, first,
+                                   count, how, err);
 }
 
 static void release(void *state)
@@ -274,6 +194,7 @@ static void close_file(void *state)
     isolated_file *file = state;
     saei_crew_leave(file->context, &file->member);
     saei_crew_member_destroy(&file->member);
+    saei_chunk_table_clear(&file->chunks);
     saei_free(file->context, file->datasets);
     saei_free(file->context, file);
 }
@@ -315,6 +236,7 @@ sae_status saei_hdf5_open_isolated(saei_reader *reader, sae_error *err)
         return status;
     file->context = saei_reader_context(reader);
     file->reader = reader;
+    file->chunks = (saei_chunk_table){.reader = reader, .find = find_chunks, .state = file};
     saei_crew_member_init(&file->member, end_worker);
     saei_reader_set_format(reader, &format, file);
     return open_file(file, err);

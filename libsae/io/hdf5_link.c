@@ -131,7 +131,8 @@ static sae_status worker_is_silent(saei_hdf5_link *link, sae_error *err)
     return fail_again(link, err);
 }
 
-sae_status saei_hdf5_link_reject(saei_hdf5_link *link, sae_error *err)
+/* Ends a worker whose answers cannot be true. */
+static sae_status reject(saei_hdf5_link *link, sae_error *err)
 {
     int how;
     end_worker(&how, link);
@@ -202,7 +203,7 @@ static sae_status reported(saei_hdf5_link *link, const saei_hdf5_reply *reply, s
 {
     sae_error theirs = {.os_errno = reply->os_errno, .offset = reply->offset};
     if (reply->status > SAE_E_NONFINITE || reply->text_bytes >= sizeof theirs.text)
-        return saei_hdf5_link_reject(link, err);
+        return reject(link, err);
     sae_status status = saei_hdf5_link_receive_bytes(theirs.text, link, reply->text_bytes, err);
     if (status != SAE_OK)
         return status;

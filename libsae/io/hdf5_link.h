@@ -25,9 +25,6 @@ sae_status saei_hdf5_link_send(saei_hdf5_link *link, const saei_hdf5_request *re
 sae_status saei_hdf5_link_receive(saei_hdf5_reply *out, saei_hdf5_link *link, sae_error *err);
 sae_status saei_hdf5_link_receive_bytes(void *out, saei_hdf5_link *link, size_t bytes, sae_error *err);
 
-/* Ends a worker whose answers cannot be true: SAE_E_FORMAT. */
-sae_status saei_hdf5_link_reject(saei_hdf5_link *link, sae_error *err);
-
 /* Makes the window at least so large; its contents are lost. Counts against the memory limit. */
 sae_status saei_hdf5_link_widen(saei_hdf5_link *link, size_t bytes, sae_error *err);
 const unsigned char *saei_hdf5_link_window(const saei_hdf5_link *link);

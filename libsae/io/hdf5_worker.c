@@ -17,13 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Chunks are told of before the last is read, so that inflating begins; but each time wakes a thread, so ever
-   more bytes are told of at once, from the least to the most. */
-enum { ANNOUNCE_BYTES_MIN = 128 << 10, ANNOUNCE_BYTES_MAX = 1 << 20 };
-
 typedef struct served {
     saei_reader *reader;
-    const saei_hdf5_file *file;
+    saei_hdf5_file *file;
     unsigned char *window;
     size_t window_bytes;
     unsigned seconds;
@@ -90,7 +86,7 @@ static bool serve_entries(served *s, const saei_hdf5_request *request, sae_error
     const saei_array_info *info = saei_reader_at(s->reader, request->array);
     sae_status status =
         saei_reader_read_stored(s->window, s->reader, info, request->first, request->count, err);
-    return status == SAE_OK ? reply_with((saei_hdf5_reply){.ready = 0}) : reply_failure(err);
+    return status == SAE_OK ? reply_with((saei_hdf5_reply){0}) : reply_failure(err);
 }
 
 static bool serve_chunks(served *s, const saei_hdf5_request *request, sae_error *err)
@@ -98,28 +94,11 @@ static bool serve_chunks(served *s, const saei_hdf5_request *request, sae_error 
     const saei_array_info *info = saei_reader_at(s->reader, request->array);
     const saei_hdf5_packing *packing = &saei_hdf5_file_dataset(s->file, request->array)->packing;
     saei_chunk_grid grid = saei_chunk_grid_of(packing, info, request->first, request->count);
-    size_t heads = grid.n_chunks * sizeof(saei_hdf5_chunk_head), room = (size_t)request->stride;
-    unsigned char *chunks = s->window + request->chunks_at;
-    uint64_t unannounced = 0, at_once = ANNOUNCE_BYTES_MIN;
-    if (request->chunks_at < heads || request->chunks_at + grid.n_chunks * room > s->window_bytes)
+    if (grid.n_chunks > s->window_bytes / sizeof(saei_chunk_place))
         return false;
-    for (size_t i = 0; i < grid.n_chunks; i++) {
-        uint64_t start[SAEI_ARRAY_RANK_MAX];
-        saei_hdf5_chunk_head head = {0};
-        saei_chunk_grid_start(start, &grid, i);
-        if (saei_hdf5_file_stored_chunk(&head.bytes, &head.mask, chunks + i * room, room,
-                                        saei_reader_state(s->reader), request->array, start, err) != SAE_OK)
-            return reply_failure(err);
-        memcpy(s->window + i * sizeof head, &head, sizeof head);
-        unannounced += head.bytes;
-        if (unannounced < at_once && i + 1 < grid.n_chunks)
-            continue;
-        unannounced = 0;
-        at_once = at_once < ANNOUNCE_BYTES_MAX ? 2 * at_once : at_once;
-        if (!reply_with((saei_hdf5_reply){.ready = i + 1}))
-            return false;
-    }
-    return true;
+    sae_status status = saei_hdf5_file_find_chunks((saei_chunk_place *)s->window, s->file, request->array,
+                                                   request->first, request->count, err);
+    return status == SAE_OK ? reply_with((saei_hdf5_reply){0}) : reply_failure(err);
 }
 
 static bool serve(served *s, const saei_hdf5_request *request)

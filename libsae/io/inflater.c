@@ -23,10 +23,10 @@ static void decoder_free(void *decoder)
     libdeflate_free_decompressor(decoder);
 }
 
-bool saei_inflate(saei_inflate_slot *slot, const void *stored, size_t bytes, size_t expected)
+bool saei_inflate(saei_inflate_slot *slot, size_t bytes, size_t expected)
 {
     /* Without a place for the actual size, any other size is an error. */
-    return libdeflate_zlib_decompress(slot->decoder, stored, bytes, slot->inflated, expected, NULL) ==
+    return libdeflate_zlib_decompress(slot->decoder, slot->stored, bytes, slot->inflated, expected, NULL) ==
            LIBDEFLATE_SUCCESS;
 }
 #else
@@ -47,13 +47,12 @@ static void decoder_free(void *decoder)
     free(decoder);
 }
 
-bool saei_inflate(saei_inflate_slot *slot, const void *stored, size_t bytes, size_t expected)
+bool saei_inflate(saei_inflate_slot *slot, size_t bytes, size_t expected)
 {
     z_stream *stream = slot->decoder;
     if (bytes > UINT_MAX || expected > UINT_MAX || inflateReset(stream) != Z_OK)
         return false;
-    /* zlib does not write to it. */
-    stream->next_in = (Bytef *)(uintptr_t)stored;
+    stream->next_in = slot->stored;
     stream->avail_in = (uInt)bytes;
     stream->next_out = slot->inflated;
     stream->avail_out = (uInt)expected;

@@ -28,8 +28,8 @@ typedef struct saei_inflater {
 sae_status saei_inflater_new(saei_inflater **out, sae_context *context, uint64_t chunk_bytes, sae_error *err);
 void saei_inflater_free(saei_inflater *inflater);
 
-/* Inflates a zlib stream of `bytes` bytes, slot->stored or elsewhere, to slot->inflated. False unless the
-   stream is whole and gives exactly `expected` bytes, which must not pass chunk_bytes. */
-bool saei_inflate(saei_inflate_slot *slot, const void *stored, size_t bytes, size_t expected);
+/* Inflates the zlib stream of `bytes` bytes in slot->stored to slot->inflated. False unless the stream is
+   whole and gives exactly `expected` bytes, which must not pass chunk_bytes. */
+bool saei_inflate(saei_inflate_slot *slot, size_t bytes, size_t expected);
 
 #endif

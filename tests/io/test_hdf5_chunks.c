@@ -1,5 +1,7 @@
 /* Packed chunks read by our threads give the bits that libhdf5 gives, and damaged ones are named. */
 #include "base/context.h"
+#include "io/hdf5_chunks.h"
+#include "io/inflater.h"
 #include "io/reader.h"
 #include "num/finite.h"
 #include "../tools/run_suite.h"
@@ -261,6 +263,110 @@ START_TEST(damaged_chunks_are_named)
 }
 END_TEST
 
+/* Whatever the worker tells of a chunk. */
+START_TEST(places_are_not_trusted)
+{
+    const saei_array_info info = {.name = "x", .dtype = SAEI_F32, .rank = 1, .shape = {16}};
+    const saei_hdf5_packing packing = {
+        .known = true, .shuffle_at = -1, .deflate_at = 0, .chunk = {16}, .chunk_bytes = 64};
+    static const struct {
+        saei_chunk_place place;
+        sae_status wanted;
+        bool done;
+    } cases[] = {
+        {{.at = 0, .bytes = 64, .mask = 1}, SAE_OK, true}, /* not deflated */
+        {{.at = 0, .bytes = 64}, SAE_E_FORMAT, true},
+        {{.at = 0, .bytes = 63, .mask = 1}, SAE_E_FORMAT, true},
+        {{.at = 40, .bytes = 64, .mask = 1}, SAE_E_FORMAT, true},
+        {{.at = 100, .bytes = 64, .mask = 1}, SAE_E_FORMAT, true},
+        {{.at = UINT64_MAX - 8, .bytes = 64, .mask = UINT32_MAX}, SAE_E_FORMAT, true},
+        {{.at = UINT64_MAX, .bytes = 1}, SAE_E_FORMAT, true},
+        {{.at = 0, .bytes = UINT64_MAX}, SAE_E_FORMAT, true},
+        {{.at = UINT64_MAX, .bytes = 0}, SAE_OK, false},
+    };
+    saei_input_file input;
+    saei_inflater *inflater;
+    temp_write(temp_path("numbers"), (char[100]){0}, 100);
+    ck_assert_int_eq(saei_input_file_open(&input, temp_path("numbers"), &err), SAE_OK);
+    ck_assert_int_eq(saei_inflater_new(&inflater, context, packing.chunk_bytes, &err), SAE_OK);
+    const saei_unpacking how = {inflater, SAEI_POOL_WORKERS};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        float out[16];
+        bool done = !cases[i].done, finite = true;
+        const saei_hdf5_chunk_read read = {.input = &input,
+                                           .info = &info,
+                                           .packing = &packing,
+                                           .places = &cases[i].place,
+                                           .out = out,
+                                           .count = 16};
+        ck_assert_int_eq(saei_hdf5_read_chunks(&done, &finite, &read, &how, &err), cases[i].wanted);
+        ck_assert(done == cases[i].done);
+    }
+    saei_inflater_free(inflater);
+    saei_input_file_close(&input);
+}
+END_TEST
+
+enum { TINY_CHUNKS = 20000 };
+
+static void write_tiny_chunks(void)
+{
+    const layout l = {
+        .type = H5T_NATIVE_FLOAT, .rank = 1, .shape = {TINY_CHUNKS}, .chunk = {1}, .deflate = true};
+    static float values[TINY_CHUNKS];
+    for (int i = 0; i < TINY_CHUNKS; i++)
+        values[i] = (float)i;
+    hid_t file = new_file(), set = create(file, &l, NULL);
+    ck_assert_int_ge(H5Dwrite(set, l.type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), 0);
+    H5Dclose(set);
+    H5Fclose(file);
+}
+
+/* Reads `count` entries from the `first` on, and checks them. */
+static void read_tiny_chunks(saei_reader *reader, const saei_unpacking *how, size_t first, size_t count)
+{
+    static float out[TINY_CHUNKS];
+    bool finite = true;
+    const saei_array_info *array = saei_reader_find(reader, "x");
+    ck_assert_msg(saei_reader_unpack_f32(out, &finite, reader, array, first, count, how, &err) == SAE_OK,
+                  "%s", err.text);
+    for (size_t i = 0; i < count; i++)
+        ck_assert_float_eq(out[i], (float)(first + i));
+}
+
+/* Where the places of all chunks are too many for the memory limit, they are asked for as they are read, or
+   libhdf5 reads. */
+START_TEST(places_of_chunks_keep_to_the_limit)
+{
+    write_tiny_chunks();
+    for (int limited = 0; limited < 2; limited++) {
+        const uint64_t limit = 4 << 20, places = TINY_CHUNKS * sizeof(saei_chunk_place);
+        sae_context_options options;
+        sae_context_options_init(&options);
+        options.trusted = saei_context_trusts_files(context);
+        options.memory_limit = limited ? limit : options.memory_limit;
+        sae_context *own;
+        saei_reader *reader;
+        saei_inflater *inflater;
+        ck_assert_int_eq(sae_context_new(&own, &options, &err), SAE_OK);
+        ck_assert_msg(saei_reader_open(&reader, own, temp_path("a.h5"), &err) == SAE_OK, "%s", err.text);
+        ck_assert_int_eq(saei_inflater_new(&inflater, own, 4, &err), SAE_OK);
+        ck_assert_ptr_nonnull(inflater);
+        const saei_unpacking how = {inflater, SAEI_POOL_WORKERS};
+        uint64_t before = sae_context_memory_used(own);
+        read_tiny_chunks(reader, &how, 300, 100);
+        ck_assert(limited == (sae_context_memory_used(own) - before < places));
+        read_tiny_chunks(reader, &how, 310, 90);
+        read_tiny_chunks(reader, &how, 19990, 10);
+        read_tiny_chunks(reader, &how, 0, TINY_CHUNKS);
+        saei_inflater_free(inflater);
+        saei_reader_free(reader);
+        ck_assert_uint_eq(sae_context_memory_used(own), 0);
+        sae_context_free(own);
+    }
+}
+END_TEST
+
 START_TEST(large_chunks_are_left_to_libhdf5)
 {
     saei_inflater *inflater;
@@ -281,6 +387,8 @@ static void add_tests(Suite *suite, const char *name, void (*make)(void))
     tcase_add_test(tests, chunks_never_written_hold_the_fill_value);
     tcase_add_test(tests, filters_that_a_chunk_skipped);
     tcase_add_test(tests, damaged_chunks_are_named);
+    tcase_add_test(tests, places_are_not_trusted);
+    tcase_add_test(tests, places_of_chunks_keep_to_the_limit);
     tcase_add_test(tests, large_chunks_are_left_to_libhdf5);
     suite_add_tcase(suite, tests);
 }
