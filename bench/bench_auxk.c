@@ -54,7 +54,7 @@ static batch batch_new(bench_size size)
     size_t values = size.rows * size.d;
     sae_error err;
     bench_check(saei_parameters_new(&b.parameters, b.context, size.d, size.n_latents, 0, &err), &err);
-    saei_parameters_init(&b.parameters, 0, 1.0, 0.0);
+    saei_parameters_init(&b.parameters, 0, SAE_DIRECTIONS_NORMAL, 1.0, 0.0);
     bench_check(saei_panels_new(&b.panels, b.context, size.d, size.n_latents, NULL, &err), &err);
     saei_panels_pack(b.panels, 0, size.n_latents, b.parameters.W_enc);
     b.xc = bench_alloc(values, sizeof *b.xc);

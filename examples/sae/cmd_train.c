@@ -52,6 +52,7 @@ static const char *const penalties[] = {"auto", "l1", "l1-decoder-norm", "step",
                                         "target-l0-codes", "lp-root", NULL};
 static const char *const scales[] = {"variance", "rms-norm", "mean-norm", "none", NULL};
 static const char *const b_dec_inits[] = {"geometric-median", "mean", "zero", NULL};
+static const char *const directions_inits[] = {"normal", "uniform", NULL};
 static const char *const b_enc_inits[] = {"zero", "uniform", NULL};
 static const char *const aux_styles[] = {"libsae", "dictionary_learning", "saelens", NULL};
 static const char *const group_losses[] = {"sum", "mean", "mean-twice", NULL};
@@ -153,6 +154,8 @@ static const option train_options[] = {
      .value = "geometric-median|mean|zero", .help = "where b_dec starts"},
     {.name = "b-enc-init", .type = OPTION_CHOICE, AT(options.b_enc_init), .choices = b_enc_inits,
      .value = "zero|uniform", .help = "where b_enc starts; uniform: in +-1/sqrt(width), as in PyTorch"},
+    {.name = "directions-init", .type = OPTION_CHOICE, AT(options.directions_init), .choices = directions_inits,
+     .value = "normal|uniform", .help = "how the directions of latents are drawn; uniform: as in PyTorch"},
     {.name = "raw-input", .type = OPTION_FLAG, AT(options.raw_input),
      .help = "do not subtract b_dec at the input while training"},
     {.name = "free-decoder", .type = OPTION_FLAG, AT(options.free_decoder),

@@ -54,6 +54,13 @@ typedef enum sae_b_dec_init {
     SAE_B_DEC_ZERO
 } sae_b_dec_init;
 
+/* How the directions of latents are drawn before their rows get their length. */
+typedef enum sae_directions_init {
+    SAE_DIRECTIONS_NORMAL = 0, /* of normal components: all directions are equally likely */
+    SAE_DIRECTIONS_UNIFORM     /* of uniform components, as by PyTorch's kaiming_uniform_: none is much larger than the
+                                  others, which matters where rows have a few large dimensions */
+} sae_directions_init;
+
 /* Where b_enc starts, in scaled units. */
 typedef enum sae_b_enc_init {
     SAE_B_ENC_ZERO = 0,
@@ -146,6 +153,7 @@ typedef struct sae_train_options {
     sae_input_scale input_scale;
     sae_b_dec_init b_dec_init;
     sae_b_enc_init b_enc_init;
+    sae_directions_init directions_init;
     bool blas_encoder;     /* pre-activations by BLAS rather than screened: slower, with the bits of this BLAS */
     bool raw_input;        /* b_dec is not subtracted at the input */
     bool free_decoder;     /* decoder rows are not held at unit length */

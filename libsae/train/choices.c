@@ -193,6 +193,8 @@ static const char *wrong_choice(const sae_train_options *o)
         return "no such b_dec_init";
     if ((unsigned)o->b_enc_init > SAE_B_ENC_UNIFORM)
         return "no such b_enc_init";
+    if ((unsigned)o->directions_init > SAE_DIRECTIONS_UNIFORM)
+        return "no such directions_init";
     return (unsigned)o->threshold_rule > SAE_THRESHOLD_EMA_SAELENS ? "no such threshold_rule" : NULL;
 }
 

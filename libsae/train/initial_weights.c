@@ -49,7 +49,7 @@ static sae_status draw_weights(sae_trainer *t, const double *mean, sae_error *er
     const sae_train_options *o = &t->options;
     saei_parameters *p = &t->parameters;
     double bias = o->b_enc_init == SAE_B_ENC_UNIFORM ? 1.0 / sqrt((double)p->d) : 0.0;
-    saei_parameters_init(p, o->seed, o->start_norm, bias);
+    saei_parameters_init(p, o->seed, o->directions_init, o->start_norm, bias);
     if (o->architecture == SAE_ARCH_JUMPRELU)
         for (size_t j = 0; j < p->n_latents; j++)
             p->extra[0][j] = (float)o->threshold_start;

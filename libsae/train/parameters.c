@@ -31,14 +31,16 @@ void saei_parameters_free(saei_parameters *parameters, sae_context *context)
     *parameters = (saei_parameters){0};
 }
 
-void saei_parameters_init(saei_parameters *p, uint64_t seed, double length, double bias)
+void saei_parameters_init(saei_parameters *p, uint64_t seed, sae_directions_init directions, double length,
+                          double bias)
 {
     memset(p->b_enc, 0, (1 + p->n_extra) * p->n_latents * sizeof(float));
     for (size_t j = 0; j < p->n_latents; j++) {
         saei_rng rng = saei_rng_new(seed, SAEI_STREAM_INIT, j);
         float *row = p->W_dec + j * p->d;
         for (size_t i = 0; i < p->d; i++)
-            row[i] = (float)saei_rng_normal(&rng);
+            row[i] = directions == SAE_DIRECTIONS_NORMAL ? (float)saei_rng_normal(&rng)
+                                                         : (float)(2.0 * saei_rng_uniform(&rng) - 1.0);
         float scale = (float)(length / sqrt(saei_row_norm2(row, p->d)));
         for (size_t i = 0; i < p->d; i++)
             row[i] *= scale;

@@ -2,7 +2,7 @@
 #ifndef SAEI_PARAMETERS_H
 #define SAEI_PARAMETERS_H
 
-#include "sae/base.h"
+#include "sae/train.h"
 
 enum { SAEI_EXTRAS_MAX = 2 };
 
@@ -24,6 +24,7 @@ void saei_parameters_free(saei_parameters *parameters, sae_context *context);
 
 /* Rows of random directions and the given length, the same in W_enc as in W_dec; b_enc uniform in ±bias;
    extras 0; b_dec is left to the caller. Neither length nor bias changes what is drawn for the directions. */
-void saei_parameters_init(saei_parameters *parameters, uint64_t seed, double length, double bias);
+void saei_parameters_init(saei_parameters *parameters, uint64_t seed, sae_directions_init directions,
+                          double length, double bias);
 
 #endif

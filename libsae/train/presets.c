@@ -36,6 +36,7 @@ static void forget(sae_train_options *o)
     o->raw_input = defaults.raw_input;
     o->start_norm = defaults.start_norm;
     o->b_enc_init = defaults.b_enc_init;
+    o->directions_init = SAE_DIRECTIONS_UNIFORM;
     o->dead_after = defaults.dead_after;
     o->resample_every = defaults.resample_every;
 }
@@ -126,6 +127,7 @@ static void dl_relu(sae_train_options *o)
     o->start_norm = 0.1;
     o->b_dec_init = SAE_B_DEC_ZERO;
     o->b_enc_init = SAE_B_ENC_UNIFORM;
+    o->directions_init = SAE_DIRECTIONS_NORMAL;
 }
 
 /* PAnnealTrainer as the package's demonstration has it: λ Σ f^p, ten values of p from 1 to 0.2, evenly from a

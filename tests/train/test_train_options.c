@@ -110,6 +110,9 @@ START_TEST(unknown_choices_are_refused)
     r.options = sound;
     r.options.b_enc_init = (sae_b_enc_init)99;
     assert_refused(&r, "b_enc_init");
+    r.options.b_enc_init = SAE_B_ENC_ZERO;
+    r.options.directions_init = (sae_directions_init)99;
+    assert_refused(&r, "directions_init");
     r.options = sound;
     r.options.threshold_rule = (sae_threshold_rule)99;
     assert_refused(&r, "threshold_rule");
