@@ -4,7 +4,8 @@
 #include "io/hdf5_chunks.h"
 #include "io/reader_format.h"
 
-enum { MEMORY_SHARE = 16 }; /* a table takes at most this part of what is left */
+/* A table takes at most this part of the memory that is left, and at most so much. */
+enum { MEMORY_SHARE = 16, TABLE_BYTES_MAX = 32 << 20 };
 
 void saei_chunk_table_clear(saei_chunk_table *table)
 {
@@ -31,6 +32,7 @@ static sae_status find_places(bool *found, saei_chunk_table *table, const saei_h
         return SAE_OK;
     saei_chunk_table_clear(table);
     uint64_t share = saei_memory_left(context) / MEMORY_SHARE;
+    share = share < TABLE_BYTES_MAX ? share : TABLE_BYTES_MAX;
     if (table_bytes(packing, info, 0, info->shape[0]) <= share) {
         first = 0;
         count = info->shape[0];
