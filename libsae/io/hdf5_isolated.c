@@ -161,8 +161,8 @@ static sae_status find_chunks(saei_chunk_place *out, void *state, size_t array, 
     const saei_array_info *info = saei_reader_at(file->reader, array);
     const saei_hdf5_packing *packing = &file->datasets[array].packing;
     size_t band_chunks = saei_chunk_grid_of(packing, info, 0, 1).n_chunks;
-    uint64_t bands = REQUEST_BYTES / saei_mul(band_chunks, sizeof *out), at_once;
-    at_once = (bands > 0 ? bands : 1) * packing->chunk[0];
+    size_t bands = REQUEST_BYTES / saei_mul(band_chunks, sizeof *out);
+    uint64_t at_once = saei_mul(bands > 0 ? bands : 1, (size_t)packing->chunk[0]);
     saei_crew_enter(file->context, &file->member);
     sae_status status = need_worker(file, err);
     for (uint64_t done = 0, n; status == SAE_OK && done < count; done += n) {

@@ -1,11 +1,12 @@
 /* A file of arrays in the format FUZZ_FORMAT: opened, listed, and each array read in two ways that must
  * agree. */
 #include "fuzz_file.h"
+#include "io/inflater.h"
 #include "io/reader_format.h"
 
 #include <string.h>
 
-enum { ARRAYS_MAX = 32, ELEMENTS_MAX = 1 << 14 };
+enum { ARRAYS_MAX = 32, ELEMENTS_MAX = 1 << 14, CHUNK_BYTES_MAX = 1 << 16 };
 
 /* Entries from the first on, as many as fit into ELEMENTS_MAX. */
 static uint64_t entries_to_read(const saei_array_info *array)
@@ -14,6 +15,26 @@ static uint64_t entries_to_read(const saei_array_info *array)
     if (entry == 0 || entry > ELEMENTS_MAX)
         return 0;
     return entries < ELEMENTS_MAX / entry ? entries : ELEMENTS_MAX / entry;
+}
+
+/* The packed chunks that lie within the first n entries: what our threads make of them is what libhdf5 does.
+ */
+static void read_packed(saei_reader *reader, const saei_array_info *array, uint64_t n, const float *whole)
+{
+    static float unpacked[ELEMENTS_MAX];
+    uint64_t entry = saei_array_entry(array), entries = saei_array_entries(array);
+    if (array->packed_bytes == 0 || array->packed_bytes > CHUNK_BYTES_MAX)
+        return;
+    n -= n < entries ? n % array->chunk_rows : 0;
+    saei_inflater *inflater;
+    FUZZ_REQUIRE(saei_inflater_new(&inflater, saei_reader_context(reader), array->packed_bytes, NULL) ==
+                 SAE_OK);
+    const saei_unpacking how = {inflater, SAEI_CALLER_ONLY};
+    bool finite = true;
+    sae_status status = saei_reader_unpack_f32(unpacked, &finite, reader, array, 0, n, &how, NULL);
+    if (status == SAE_OK && whole != NULL)
+        FUZZ_REQUIRE(memcmp(unpacked, whole, n * entry * sizeof *whole) == 0);
+    saei_inflater_free(inflater);
 }
 
 static void read_array(saei_reader *reader, const saei_array_info *array)
@@ -32,6 +53,7 @@ static void read_array(saei_reader *reader, const saei_array_info *array)
     }
     if (status == SAE_OK && read)
         FUZZ_REQUIRE(memcmp(whole, parts, n * entry * sizeof *whole) == 0);
+    read_packed(reader, array, n, status == SAE_OK ? whole : NULL);
     /* The last entry, and one beyond it. */
     uint64_t entries = saei_array_entries(array);
     saei_reader_read_f32(parts, reader, array, entries - 1, 1, NULL);
