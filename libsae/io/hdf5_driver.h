@@ -1,5 +1,5 @@
 /* How libhdf5 reads an input file: through a descriptor that is open already, so that it sees the very file
-   that was looked at before. It can also be made to tell where a chunk lies: H5Dget_chunk_info of
+   that was looked at before. It can also tell where a chunk lies: H5Dget_chunk_info of
    libhdf5 1.10 walks over all chunks for each of them. */
 #ifndef SAEI_HDF5_DRIVER_H
 #define SAEI_HDF5_DRIVER_H
@@ -10,9 +10,8 @@
 typedef struct saei_hdf5_source {
     const saei_input_file *input; /* borrowed */
     hid_t driver;                 /* 0: none */
-    /* While `noting`, reads of raw data, unlike those of metadata, are counted instead of done: `at` and
-       `bytes` are those of the last. */
-    bool noting;
+    /* What libhdf5 would read to here is counted instead; `at` and `bytes` are those of the last. */
+    unsigned char nowhere;
     unsigned n_noted;
     uint64_t at, bytes;
 } saei_hdf5_source;

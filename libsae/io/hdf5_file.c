@@ -625,14 +625,11 @@ static saei_chunk_place place_of_chunk(saei_hdf5_file *file, const uint64_t star
 {
     hsize_t at[SAEI_ARRAY_RANK_MAX];
     uint32_t mask;
-    unsigned char unread;
     for (size_t axis = 0; axis < rank; axis++)
         at[axis] = start[axis];
     saei_hdf5_source *source = &file->source;
     source->n_noted = 0;
-    source->noting = true;
-    bool found = H5Dread_chunk(file->open_id, H5P_DEFAULT, at, &mask, &unread) >= 0;
-    source->noting = false;
+    bool found = H5Dread_chunk(file->open_id, H5P_DEFAULT, at, &mask, &source->nowhere) >= 0;
     return found && source->n_noted == 1 ? (saei_chunk_place){source->at, source->bytes, mask, 0}
                                          : (saei_chunk_place){0};
 }
