@@ -182,6 +182,42 @@ START_TEST(chunks_never_written_hold_the_fill_value)
 }
 END_TEST
 
+/* Chunks behind a block that is the user's, and under the indexes that libhdf5 has for several: fixed and
+   extensible array, B-trees of both versions. */
+START_TEST(every_index_of_chunks)
+{
+    static unsigned char values[ELEMENTS * 4];
+    fill_bytes(values, sizeof values);
+    for (int variant = 0; variant < 8; variant++) {
+        layout l = packed;
+        l.type = H5T_IEEE_F32LE;
+        bool latest = variant & 1;
+        int n_unlimited = variant / 2 % 4;
+        const hsize_t most[2] = {n_unlimited > 0 ? H5S_UNLIMITED : ROWS,
+                                 n_unlimited > 1 ? H5S_UNLIMITED : COLS};
+        if (n_unlimited == 3)
+            l.chunk[1] = 5;
+        hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = H5Pcreate(H5P_FILE_ACCESS);
+        ck_assert_int_ge(H5Pset_userblock(creation, variant < 4 ? 1024 : 0), 0);
+        if (latest)
+            ck_assert_int_ge(H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST), 0);
+        hid_t file = H5Fcreate(temp_path("a.h5"), H5F_ACC_TRUNC, creation, access);
+        hid_t properties = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(2, l.shape, most);
+        ck_assert(H5Pset_chunk(properties, 2, l.chunk) >= 0 && H5Pset_shuffle(properties) >= 0 &&
+                  H5Pset_deflate(properties, 4) >= 0);
+        hid_t set = H5Dcreate2(file, "x", l.type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+        ck_assert_int_ge(H5Dwrite(set, l.type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), 0);
+        H5Dclose(set);
+        H5Sclose(space);
+        H5Pclose(properties);
+        H5Fclose(file);
+        H5Pclose(access);
+        H5Pclose(creation);
+        compare(true);
+    }
+}
+END_TEST
+
 /* Writes all chunks as `make` gives them, with a mask of skipped filters. */
 static void write_chunks(hid_t set, const unsigned char *bytes, size_t n, uint32_t mask)
 {
@@ -385,6 +421,7 @@ static void add_tests(Suite *suite, const char *name, void (*make)(void))
     tcase_add_checked_fixture(tests, make, teardown);
     tcase_add_test(tests, any_type_chunk_and_filter);
     tcase_add_test(tests, chunks_never_written_hold_the_fill_value);
+    tcase_add_test(tests, every_index_of_chunks);
     tcase_add_test(tests, filters_that_a_chunk_skipped);
     tcase_add_test(tests, damaged_chunks_are_named);
     tcase_add_test(tests, places_are_not_trusted);
