@@ -5,7 +5,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "io/hdf5_driver.h"
+#include "io/hdf5_source.h"
 #include "io/reader_format.h"
 #include "num/convert.h"
 

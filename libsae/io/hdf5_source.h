@@ -1,8 +1,8 @@
 /* How libhdf5 reads an input file: through a descriptor that is open already, so that it sees the very file
    that was looked at before. It can also tell where a chunk lies: H5Dget_chunk_info of
    libhdf5 1.10 walks over all chunks for each of them. */
-#ifndef SAEI_HDF5_DRIVER_H
-#define SAEI_HDF5_DRIVER_H
+#ifndef SAEI_HDF5_SOURCE_H
+#define SAEI_HDF5_SOURCE_H
 
 #include "io/hdf5_guard.h"
 #include "io/input_file.h"

@@ -1,4 +1,4 @@
-#include "io/hdf5_driver.h"
+#include "io/hdf5_source.h"
 
 #include <stdlib.h>
 
