@@ -1,7 +1,8 @@
 /* Packed chunks read by our threads give the bits that libhdf5 gives, and damaged ones are named. */
 #include "base/context.h"
 #include "io/hdf5_chunks.h"
-#include "io/inflater.h"
+#include "io/hdf5_file.h"
+#include "io/reader_format.h"
 #include "io/reader.h"
 #include "num/finite.h"
 #include "../tools/run_suite.h"
@@ -182,6 +183,21 @@ START_TEST(chunks_never_written_hold_the_fill_value)
 }
 END_TEST
 
+/* libhdf5 tells where each chunk lies: nothing is left to its own reading. */
+static void assert_places_known(void)
+{
+    saei_reader *reader;
+    saei_chunk_place places[ELEMENTS];
+    ck_assert_int_eq(saei_reader_open(&reader, context, temp_path("a.h5"), &err), SAE_OK);
+    saei_hdf5_file *file = saei_reader_state(reader);
+    const saei_array_info *info = saei_reader_at(reader, 0);
+    saei_chunk_grid grid = saei_chunk_grid_of(&saei_hdf5_file_dataset(file, 0)->packing, info, 0, ROWS);
+    ck_assert_int_eq(saei_hdf5_file_find_chunks(places, file, 0, 0, ROWS, &err), SAE_OK);
+    for (size_t i = 0; i < grid.n_chunks; i++)
+        ck_assert(places[i].bytes > 0 && places[i].at > 0);
+    saei_reader_free(reader);
+}
+
 /* Chunks behind a block that is the user's, and under the indexes that libhdf5 has for several: fixed and
    extensible array, B-trees of both versions. */
 START_TEST(every_index_of_chunks)
@@ -214,6 +230,8 @@ START_TEST(every_index_of_chunks)
         H5Pclose(access);
         H5Pclose(creation);
         compare(true);
+        if (saei_context_trusts_files(context))
+            assert_places_known();
     }
 }
 END_TEST
