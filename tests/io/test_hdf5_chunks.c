@@ -37,13 +37,14 @@ static void teardown(void)
 typedef struct layout {
     hid_t type;
     int rank;
-    hsize_t shape[3], chunk[3];
+    hsize_t shape[3], chunk[3], most[3]; /* most 0: the shape */
     bool shuffle, deflate, fletcher;
 } layout;
 
 static hid_t create(hid_t file, const layout *l, const void *fill)
 {
-    hid_t properties = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(l->rank, l->shape, NULL);
+    hid_t properties = H5Pcreate(H5P_DATASET_CREATE),
+          space = H5Screate_simple(l->rank, l->shape, l->most[0] > 0 ? l->most : NULL);
     ck_assert_int_ge(H5Pset_chunk(properties, l->rank, l->chunk), 0);
     if (l->shuffle)
         ck_assert_int_ge(H5Pset_shuffle(properties), 0);
@@ -209,8 +210,8 @@ START_TEST(every_index_of_chunks)
         l.type = H5T_IEEE_F32LE;
         bool latest = variant & 1;
         int n_unlimited = variant / 2 % 4;
-        const hsize_t most[2] = {n_unlimited > 0 ? H5S_UNLIMITED : ROWS,
-                                 n_unlimited > 1 ? H5S_UNLIMITED : COLS};
+        l.most[0] = n_unlimited > 0 ? H5S_UNLIMITED : ROWS;
+        l.most[1] = n_unlimited > 1 ? H5S_UNLIMITED : COLS;
         if (n_unlimited == 3)
             l.chunk[1] = 5;
         hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = H5Pcreate(H5P_FILE_ACCESS);
@@ -218,14 +219,9 @@ START_TEST(every_index_of_chunks)
         if (latest)
             ck_assert_int_ge(H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST), 0);
         hid_t file = H5Fcreate(temp_path("a.h5"), H5F_ACC_TRUNC, creation, access);
-        hid_t properties = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(2, l.shape, most);
-        ck_assert(H5Pset_chunk(properties, 2, l.chunk) >= 0 && H5Pset_shuffle(properties) >= 0 &&
-                  H5Pset_deflate(properties, 4) >= 0);
-        hid_t set = H5Dcreate2(file, "x", l.type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+        hid_t set = create(file, &l, NULL);
         ck_assert_int_ge(H5Dwrite(set, l.type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), 0);
         H5Dclose(set);
-        H5Sclose(space);
-        H5Pclose(properties);
         H5Fclose(file);
         H5Pclose(access);
         H5Pclose(creation);
