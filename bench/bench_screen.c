@@ -12,8 +12,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { PATHS_MAX = 7 };
+enum { PATHS_MAX = 10 };
 
 static void encode_tile(void *arg, size_t tile, unsigned worker)
 {
@@ -21,32 +22,41 @@ static void encode_tile(void *arg, size_t tile, unsigned worker)
     const bench_screen *s = path->screen;
     size_t first = tile * SAEI_TILE_ROWS, left = s->size.rows - first;
     saei_encode_tile(s->codes, &path->encoder, s->rows, first, left < SAEI_TILE_ROWS ? left : SAEI_TILE_ROWS,
-                     path->scratch + worker * path->scratch_length, NULL);
+                     path->scratch + worker * path->scratch_length, path->counts + worker);
 }
 
+/* As in training, a batch begins where the one before it ended. */
 void bench_path_encode(void *arg)
 {
     bench_path *path = arg;
+    unsigned threads = sae_context_threads(path->screen->context);
+    saei_screen_counts sum = {0};
+    for (unsigned worker = 0; worker < threads; worker++)
+        saei_screen_counts_add(&sum, path->counts + worker);
+    path->encoder.start = saei_screen_start(sum.ends);
+    memset(path->counts, 0, threads * sizeof *path->counts);
     saei_blas_begin();
     saei_parallel_for(path->screen->context, (path->screen->size.rows + SAEI_TILE_ROWS - 1) / SAEI_TILE_ROWS,
                       encode_tile, path);
 }
 
-static void pack_panel(void *arg, size_t i, unsigned worker)
+enum { PACKED_AT_ONCE = 64 };
+
+static void pack_some(void *arg, size_t i, unsigned worker)
 {
     const bench_path *path = arg;
     const bench_screen *s = path->screen;
-    size_t first = i * SAEI_PANEL, left = s->size.n_latents - first;
+    size_t first = i * PACKED_AT_ONCE, left = s->size.n_latents - first;
     (void)worker;
-    saei_panels_pack(path->panels, first, left < SAEI_PANEL ? left : SAEI_PANEL,
+    saei_panels_pack(path->panels, first, left < PACKED_AT_ONCE ? left : PACKED_AT_ONCE,
                      s->W_enc + first * s->size.d);
 }
 
 void bench_path_pack(void *arg)
 {
     bench_path *path = arg;
-    saei_parallel_for(path->screen->context, saei_panels_count(path->screen->size.n_latents), pack_panel,
-                      path);
+    size_t tasks = (path->screen->size.n_latents + PACKED_AT_ONCE - 1) / PACKED_AT_ONCE;
+    saei_parallel_for(path->screen->context, tasks, pack_some, path);
 }
 
 static void fill_weights(float *W, size_t n_latents, size_t d)
@@ -84,13 +94,14 @@ void bench_screen_free(bench_screen *s)
     sae_context_free(s->context);
 }
 
-bench_path bench_path_new(const bench_screen *s, const saei_screen_kernel *kernel)
+bench_path bench_path_new(const bench_screen *s, const saei_screen_kernel *kernel, bool bytes)
 {
     bench_path path = {.screen = s};
     sae_error err;
     if (kernel != NULL) {
         bench_check(saei_panels_new(&path.panels, s->context, s->size.d, s->size.n_latents, kernel, &err),
                     &err);
+        saei_panels_use_bytes(path.panels, bytes);
         bench_path_pack(&path);
     }
     path.encoder = (saei_encoder){.d = s->size.d,
@@ -102,44 +113,60 @@ bench_path bench_path_new(const bench_screen *s, const saei_screen_kernel *kerne
     path.scratch_length = saei_encoder_scratch(s->size.d, s->size.n_latents, s->size.k, kernel != NULL);
     size_t length = path.scratch_length * sae_context_threads(s->context);
     bench_check(saei_alloc(&path.scratch, s->context, length, sizeof(float), &err), &err);
+    path.counts = bench_alloc(sae_context_threads(s->context), sizeof *path.counts);
     return path;
 }
 
 void bench_path_free(bench_path *path)
 {
     saei_free(path->screen->context, path->scratch);
+    free(path->counts);
     saei_panels_free(path->panels);
 }
 
-/* BLAS, then every kernel that runs here. The portable one is a reference, timed where it is short. */
-static size_t add_paths(bench_path *paths, bench_work *works, char names[][32], const bench_screen *s)
+typedef struct path_list {
+    bench_path paths[PATHS_MAX];
+    char names[PATHS_MAX][32];
+    size_t n;
+} path_list;
+
+static void add_path(path_list *list, const bench_screen *s, const saei_screen_kernel *kernel, bool bytes)
 {
-    size_t n = 0;
-    const saei_screen_kernel *kernel = NULL;
-    do {
-        paths[n] = bench_path_new(s, kernel);
-        snprintf(names[n], sizeof names[n], "%s%s", kernel != NULL ? "screen " : "blas",
-                 kernel != NULL ? kernel->name : "");
-        works[n] = (bench_work){.path = names[n], .run = bench_path_encode, .arg = &paths[n]};
-        kernel = saei_screen_kernel_at(n++);
-    } while (kernel != NULL && n < PATHS_MAX && (kernel != &saei_screen_portable || s->size.d <= 128));
-    return n;
+    snprintf(list->names[list->n], sizeof list->names[0], "%s%s%s", kernel != NULL ? "screen " : "blas",
+             kernel != NULL ? kernel->name : "", bytes ? " bytes" : "");
+    list->paths[list->n++] = bench_path_new(s, kernel, bytes);
+}
+
+/* BLAS, then every kernel that runs here. The portable one is a reference, timed where it is short. */
+static void add_paths(path_list *list, const bench_screen *s)
+{
+    const saei_screen_kernel *kernel;
+    add_path(list, s, NULL, false);
+    for (size_t i = 0; (kernel = saei_screen_kernel_at(i)) != NULL; i++) {
+        if (kernel == &saei_screen_portable && s->size.d > 128)
+            break;
+        if (kernel->bytes != NULL)
+            add_path(list, s, kernel, true);
+        add_path(list, s, kernel, false);
+    }
 }
 
 static void run_size(const bench_settings *settings, bench_size size, unsigned threads)
 {
     bench_screen s = bench_screen_new(size, threads);
     bench_gemm gemm = bench_gemm_new(size, threads, s.rows, s.W_enc);
-    bench_path paths[PATHS_MAX];
     bench_work works[PATHS_MAX + 2] = {{.path = "sgemm", .run = bench_gemm_run, .arg = &gemm}};
-    char name[64], names[PATHS_MAX][32];
-    size_t n = add_paths(paths, works + 1, names, &s);
-    works[n + 1] = (bench_work){.path = "pack weights", .run = bench_path_pack, .arg = &paths[1]};
+    char name[64];
+    path_list list = {.n = 0};
+    add_paths(&list, &s);
+    for (size_t i = 0; i < list.n; i++)
+        works[i + 1] = (bench_work){.path = list.names[i], .run = bench_path_encode, .arg = &list.paths[i]};
+    works[list.n + 1] = (bench_work){.path = "pack weights", .run = bench_path_pack, .arg = &list.paths[1]};
     snprintf(name, sizeof name, "kernels d=%zu F=%zu k=%zu", size.d, size.n_latents, size.k);
     bench_job job = {name, threads, size.rows, "over_gemm", NULL};
-    bench_run(settings, &job, works, n + 2);
-    for (size_t i = 0; i < n; i++)
-        bench_path_free(&paths[i]);
+    bench_run(settings, &job, works, list.n + 2);
+    for (size_t i = 0; i < list.n; i++)
+        bench_path_free(&list.paths[i]);
     bench_gemm_free(&gemm);
     bench_screen_free(&s);
 }

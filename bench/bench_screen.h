@@ -23,13 +23,14 @@ typedef struct bench_path {
     saei_panels *panels; /* NULL: BLAS */
     saei_encoder encoder;
     float *scratch;
-    size_t scratch_length; /* of a worker */
+    size_t scratch_length;      /* of a worker */
+    saei_screen_counts *counts; /* of each, of the last rows */
 } bench_path;
 
-bench_path bench_path_new(const bench_screen *screen, const saei_screen_kernel *kernel);
+bench_path bench_path_new(const bench_screen *screen, const saei_screen_kernel *kernel, bool bytes);
 void bench_path_free(bench_path *path);
 
-/* Encodes all rows; packs all panels. arg: the bench_path. */
+/* Encodes all rows; packs all latents. arg: the bench_path. */
 void bench_path_encode(void *arg);
 void bench_path_pack(void *arg);
 

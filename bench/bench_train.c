@@ -17,6 +17,7 @@ typedef struct train_arg {
     const bench_sae *sae;
     sae_trainer *t;
     const saei_screen_kernel *kernel; /* NULL: BLAS */
+    bool wide;                        /* not in bytes, though these may be faster */
 } train_arg;
 
 /* Puts the encoder of the work in the place of the trainer's. */
@@ -24,7 +25,9 @@ static void choose_encoder(void *arg)
 {
     const train_arg *a = arg;
     saei_objective *o = &a->t->objective;
-    if (a->kernel == (o->panels != NULL ? saei_panels_kernel(o->panels) : NULL))
+    bool bytes = a->kernel != NULL && a->kernel->bytes != NULL && !a->wide && o->screening.in_bytes;
+    if (a->kernel == (o->panels != NULL ? saei_panels_kernel(o->panels) : NULL) &&
+        bytes == (o->panels != NULL && saei_panels_in_bytes(o->panels)))
         return;
     const saei_objective_settings *s = &o->settings;
     sae_error err;
@@ -32,6 +35,8 @@ static void choose_encoder(void *arg)
     o->panels = NULL;
     if (a->kernel != NULL)
         bench_check(saei_panels_new(&o->panels, o->context, s->d, s->n_latents, a->kernel, &err), &err);
+    if (o->panels != NULL)
+        saei_panels_use_bytes(o->panels, bytes);
     saei_objective_pack(o, &a->t->parameters);
     o->settings.blas_encoder = a->kernel == NULL;
     saei_free(o->context, o->tile_floats);
@@ -79,17 +84,18 @@ static void sweep(void *arg)
     saei_objective_sweep(&a->t->objective, &a->t->parameters, &penalty, saei_adam_update_latent, &adam);
 }
 
-/* The step by BLAS, then by kernels other than the fastest. */
+/* The step by BLAS, then by the fastest kernel in wide numbers and by the others. */
 static size_t add_encoders(bench_work *works, train_arg *args, char names[][32], const bench_sae *sae)
 {
     size_t n = 0, most = sae->size.d <= 768 ? KERNELS_MAX : KERNELS_LARGE;
     const saei_screen_kernel *kernel = NULL;
     do {
-        args[n] = (train_arg){sae, sae->trainer, kernel};
-        snprintf(names[n], sizeof names[n], "step, %s%s", kernel != NULL ? "screen " : "blas",
-                 kernel != NULL ? kernel->name : "");
+        bool wide = kernel != NULL && kernel->bytes != NULL;
+        args[n] = (train_arg){sae, sae->trainer, kernel, wide};
+        snprintf(names[n], sizeof names[n], "step, %s%s%s", kernel != NULL ? "screen " : "blas",
+                 kernel != NULL ? kernel->name : "", wide ? " wide" : "");
         works[n] = (bench_work){.path = names[n], .run = step, .arg = &args[n], .prepare = choose_encoder};
-        kernel = saei_screen_kernel_at(++n);
+        kernel = saei_screen_kernel_at(n++);
     } while (kernel != NULL && n < most && (kernel != &saei_screen_portable || sae->size.d <= 128));
     return n;
 }
@@ -98,7 +104,7 @@ static void run_size(const bench_settings *settings, bench_size size, unsigned t
 {
     bench_sae sae = bench_sae_new(size, threads);
     bench_gemm gemm = bench_gemm_new(size, threads, sae.rows, sae.trainer->parameters.W_enc);
-    train_arg arg = {&sae, sae.trainer, saei_screen_kernel_at(0)}, others[KERNELS_MAX];
+    train_arg arg = {&sae, sae.trainer, saei_screen_kernel_at(0), false}, others[KERNELS_MAX];
     bench_work works[WORKS_MAX] = {
         {.path = "sgemm", .run = bench_gemm_run, .arg = &gemm},
         {.path = "step", .run = step, .arg = &arg, .prepare = choose_encoder},

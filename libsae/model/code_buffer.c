@@ -22,6 +22,7 @@ static void slot_rows_free(saei_slot_rows *rows, sae_context *context)
 {
     saei_free(context, rows->xc);
     saei_free(context, rows->scratch);
+    saei_free(context, rows->counts);
     saei_code_slots_free(&rows->codes, context);
     *rows = (saei_slot_rows){0};
 }
@@ -34,6 +35,8 @@ sae_status saei_slot_rows_new(saei_slot_rows *out, sae_context *context, size_t 
     if (status == SAE_OK)
         status = saei_alloc(&made.scratch, context, saei_mul(scratch_floats, sae_context_threads(context)),
                             sizeof(float), err);
+    if (status == SAE_OK)
+        status = saei_alloc(&made.counts, context, sae_context_threads(context), sizeof *made.counts, err);
     if (status == SAE_OK)
         status = saei_code_slots_new(&made.codes, context, rows, slots, err);
     if (status != SAE_OK) {

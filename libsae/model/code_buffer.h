@@ -11,8 +11,10 @@ typedef struct saei_slot_rows {
     float *xc;          /* [rows, d] */
     saei_code_slots codes;
     size_t scratch_floats;
-    float *scratch;    /* [threads, scratch_floats] */
-    size_t held, next; /* rows that are encoded, the next of them to append */
+    float *scratch;             /* [threads, scratch_floats] */
+    saei_screen_counts *counts; /* [threads], of the rows that were encoded last */
+    float start;                /* saei_encoder.start of the next ones, which mostly are of the same kind */
+    size_t held, next;          /* rows that are encoded, the next of them to append */
 } saei_slot_rows;
 
 /* Level l has 8^l times the slots of level 0, or one for every latent: enough for 2^32 of them. */

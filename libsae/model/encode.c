@@ -93,10 +93,11 @@ static void encode_tile(void *arg, size_t tile, unsigned worker)
     const saei_slot_rows *level = job->level;
     size_t first = tile * job->tile_rows, end = saei_min_size(first + job->tile_rows, level->held);
     saei_encoder encoder = saei_model_encoder(model, level->slots);
+    encoder.start = level->start;
     for (size_t r = first; job->raw.data != NULL && r < end; r++)
         centre_row(job, r);
     saei_encode_tile(level->codes, &encoder, level->xc, first, end - first,
-                     level->scratch + worker * level->scratch_floats, NULL);
+                     level->scratch + worker * level->scratch_floats, &level->counts[worker]);
     if (model->activation != SAE_GATED)
         return;
     for (size_t r = first; r < end; r++)
@@ -104,9 +105,16 @@ static void encode_tile(void *arg, size_t tile, unsigned worker)
             gated_magnitudes(level, r, model);
 }
 
-static void encode_level(sae_context *context, encode_job job)
+static void encode_level(sae_context *context, saei_slot_rows *level, encode_job job)
 {
-    saei_parallel_for(context, (job.level->held + job.tile_rows - 1) / job.tile_rows, encode_tile, &job);
+    size_t threads = sae_context_threads(context);
+    saei_screen_counts sum = {0};
+    job.level = level;
+    memset(level->counts, 0, threads * sizeof *level->counts);
+    saei_parallel_for(context, (level->held + job.tile_rows - 1) / job.tile_rows, encode_tile, &job);
+    for (size_t worker = 0; worker < threads; worker++)
+        saei_screen_counts_add(&sum, &level->counts[worker]);
+    level->start = saei_screen_start(sum.ends);
 }
 
 /* Encodes with more slots the rows of level l that are cut, from row `first` on, as many as there is room
@@ -128,7 +136,7 @@ static sae_status encode_cut_rows(sae_codes *codes, const sae_model *model, size
     for (size_t r = first; r < from->held && to->held < to->rows; r++)
         if (is_cut(from, r, model))
             memcpy(to->xc + to->held++ * d, from->xc + r * d, d * sizeof(float));
-    encode_level(codes->context, (encode_job){.model = model, .level = to, .tile_rows = LEVEL_TILE_ROWS});
+    encode_level(codes->context, to, (encode_job){.model = model, .tile_rows = LEVEL_TILE_ROWS});
     return SAE_OK;
 }
 
@@ -171,9 +179,8 @@ static sae_status encode_chunks(sae_codes *codes, const sae_model *model, sae_vi
     for (size_t first = 0; first < rows.rows && status == SAE_OK; first += CHUNK_ROWS) {
         size_t n = saei_min_size(rows.rows - first, CHUNK_ROWS);
         codes->level[0].held = n;
-        encode_level(codes->context,
+        encode_level(codes->context, &codes->level[0],
                      (encode_job){.model = model,
-                                  .level = &codes->level[0],
                                   .tile_rows = SAEI_TILE_ROWS,
                                   .raw = {rows.data + first * rows.stride, n, rows.cols, rows.stride},
                                   .row_shift = codes->normalised ? codes->row_shift + first : NULL,

@@ -20,7 +20,13 @@ typedef struct saei_encoder {
     /* W_enc in fixed point, packed from the same weights: scores are screened. NULL: BLAS computes all
      * scores, in an order of its own. */
     const struct saei_panels *panels;
+    /* What the k-th largest pre-activation of a row is expected to exceed, as a part of the row's norm:
+       saei_screen_start of earlier rows, 0 for no expectation. Changes what screening costs, no result. */
+    float start;
 } saei_encoder;
+
+/* Kinds of rows told apart by where their k-th largest pre-activation lies, 32 of them to a factor of 2. */
+enum { SAEI_SCREEN_ENDS = 1024 };
 
 /* What screening had to do, summed over calls. */
 typedef struct saei_screen_counts {
@@ -28,7 +34,16 @@ typedef struct saei_screen_counts {
     uint64_t candidates; /* latents that were scored exactly because of their approximate score */
     uint64_t overflows;  /* rows with too many candidates or without trustworthy bounds: all latents scored
                             exactly */
+    uint64_t refined;    /* latents that were scored from all their bytes because of the high ones */
+    uint64_t restarted;  /* rows that were screened again, for their k-th did not exceed `start` */
+    uint64_t ends[SAEI_SCREEN_ENDS]; /* rows by their k-th largest over their norm */
 } saei_screen_counts;
+
+/* sum += counts */
+void saei_screen_counts_add(saei_screen_counts *sum, const saei_screen_counts *counts);
+
+/* saei_encoder.start that all but one in 512 of such rows exceed. */
+float saei_screen_start(const uint64_t ends[SAEI_SCREEN_ENDS]);
 
 /* Codes with k slots a row: count[r] of them used, latents ascending; the values are pre-activations. */
 typedef struct saei_code_slots {

@@ -1,13 +1,14 @@
 #include "num/panels.h"
 #include "base/memory.h"
-#include "num/fixed_point.h"
 
 struct saei_panels {
     sae_context *context;
     const saei_screen_kernel *kernel;
     size_t d, n_latents;
-    int16_t *strips;          /* [panels, 2, pairs, SAEI_STRIP, 2] */
-    saei_fixed_bounds bounds; /* [panels * SAEI_PANEL] */
+    bool in_bytes;
+    char *lines;               /* [panels, n_lines, SAEI_PANEL, SAEI_LINE] */
+    char *low;                 /* in bytes: [F, n_lines, SAEI_LINE], behind these lines */
+    saei_fixed_bounds *bounds; /* [panels * SAEI_PANEL] */
 };
 
 static size_t padded(size_t n_latents)
@@ -15,16 +16,16 @@ static size_t padded(size_t n_latents)
     return saei_mul(saei_panels_count(n_latents), SAEI_PANEL);
 }
 
-static size_t strips_length(size_t d, size_t n_latents)
+/* In bytes a line less than twice as many may be needed as in wide numbers. */
+static size_t lines_length(size_t d, size_t n_latents)
 {
-    return saei_mul(saei_mul(saei_fixed_pairs(d), 2), padded(n_latents));
+    return saei_mul(saei_mul(2 * SAEI_LINE, saei_byte_lines(d)), padded(n_latents));
 }
 
 size_t saei_panels_bytes(size_t d, size_t n_latents)
 {
-    size_t bounds = saei_mul(padded(n_latents), 3 * sizeof(float));
-    return saei_add(sizeof(saei_panels),
-                    saei_add(saei_mul(strips_length(d, n_latents), sizeof(int16_t)), bounds));
+    size_t bounds = saei_mul(padded(n_latents), sizeof(saei_fixed_bounds));
+    return saei_add(sizeof(saei_panels), saei_add(lines_length(d, n_latents), bounds));
 }
 
 sae_status saei_panels_new(saei_panels **out, sae_context *context, size_t d, size_t n_latents,
@@ -39,14 +40,14 @@ sae_status saei_panels_new(saei_panels **out, sae_context *context, size_t d, si
     panels->kernel = kernel != NULL ? kernel : saei_screen_kernel_at(0);
     panels->d = d;
     panels->n_latents = n_latents;
-    float **bounds[] = {&panels->bounds.unit, &panels->bounds.norm, &panels->bounds.error};
-    status = saei_alloc(&panels->strips, context, strips_length(d, n_latents), sizeof *panels->strips, err);
-    for (size_t i = 0; i < 3 && status == SAE_OK; i++)
-        status = saei_alloc(bounds[i], context, padded(n_latents), sizeof **bounds[i], err);
+    status = saei_alloc(&panels->lines, context, lines_length(d, n_latents), 1, err);
+    if (status == SAE_OK)
+        status = saei_alloc(&panels->bounds, context, padded(n_latents), sizeof *panels->bounds, err);
     if (status != SAE_OK) {
         saei_panels_free(panels);
         return status;
     }
+    panels->low = panels->lines + SAEI_LINE * saei_byte_lines(d) * padded(n_latents);
     *out = panels;
     return SAE_OK;
 }
@@ -55,22 +56,44 @@ void saei_panels_free(saei_panels *panels)
 {
     if (panels == NULL)
         return;
-    saei_free(panels->context, panels->strips);
-    saei_free(panels->context, panels->bounds.unit);
-    saei_free(panels->context, panels->bounds.norm);
-    saei_free(panels->context, panels->bounds.error);
+    saei_free(panels->context, panels->lines);
+    saei_free(panels->context, panels->bounds);
     saei_free(panels->context, panels);
+}
+
+void saei_panels_use_bytes(saei_panels *panels, bool bytes)
+{
+    panels->in_bytes = bytes && panels->kernel->bytes != NULL && panels->d <= SAEI_BYTES_DIMENSIONS_MAX;
+}
+
+bool saei_panels_in_bytes(const saei_panels *panels)
+{
+    return panels->in_bytes;
+}
+
+static size_t lines_of_one(const saei_panels *panels)
+{
+    return panels->in_bytes ? saei_byte_lines(panels->d) : saei_wide_lines(panels->d);
+}
+
+static saei_line_places places_of(const saei_panels *panels, size_t latent)
+{
+    size_t panel = latent / SAEI_PANEL * SAEI_PANEL * lines_of_one(panels), lane = latent % SAEI_PANEL;
+    return (saei_line_places){panels->lines + (panel + lane) * SAEI_LINE, SAEI_PANEL * SAEI_LINE};
+}
+
+static char *low_of(const saei_panels *panels, size_t latent)
+{
+    return panels->low + latent * lines_of_one(panels) * SAEI_LINE;
 }
 
 void saei_panels_pack(saei_panels *panels, size_t first, size_t n, const float *W_rows)
 {
-    size_t strip_length = 2 * SAEI_STRIP * saei_fixed_pairs(panels->d);
-    for (size_t done = 0; done < n; done += SAEI_STRIP) {
-        size_t latent = first + done, left = n - done;
-        saei_fixed_bounds bounds = {panels->bounds.unit + latent, panels->bounds.norm + latent,
-                                    panels->bounds.error + latent};
-        saei_fixed_pack(panels->strips + latent / SAEI_STRIP * strip_length, SAEI_STRIP, bounds,
-                        W_rows + done * panels->d, left < SAEI_STRIP ? left : SAEI_STRIP, panels->d);
+    for (size_t i = 0; i < n; i++) {
+        saei_line_places lines = places_of(panels, first + i), low = {low_of(panels, first + i), SAEI_LINE};
+        const float *w = W_rows + i * panels->d;
+        panels->bounds[first + i] = panels->in_bytes ? saei_fixed_pack_bytes(lines, low, 0x80, w, panels->d)
+                                                     : saei_fixed_pack_wide(lines, w, panels->d);
     }
 }
 
@@ -81,19 +104,22 @@ const saei_screen_kernel *saei_panels_kernel(const saei_panels *panels)
 
 saei_screen_panel saei_panels_at(const saei_panels *panels, size_t i)
 {
-    size_t pairs = saei_fixed_pairs(panels->d), first = i * SAEI_PANEL;
-    return (saei_screen_panel){.strips = panels->strips + 2 * pairs * first,
-                               .pairs = pairs,
-                               .unit = panels->bounds.unit + first,
-                               .norm = panels->bounds.norm + first,
-                               .error = panels->bounds.error + first,
-                               .first = (uint32_t)first};
+    return (saei_screen_panel){.lines = places_of(panels, i * SAEI_PANEL).first,
+                               .n_lines = lines_of_one(panels),
+                               .latents = panels->bounds + i * SAEI_PANEL,
+                               .first = (uint32_t)(i * SAEI_PANEL)};
+}
+
+saei_byte_latent saei_panels_latent(const saei_panels *panels, size_t j, saei_fixed_bounds *bounds)
+{
+    *bounds = panels->bounds[j];
+    return (saei_byte_latent){places_of(panels, j).first, low_of(panels, j)};
 }
 
 float saei_panels_norm_max(const saei_panels *panels)
 {
     float largest = 0.0f;
     for (size_t j = 0; j < panels->n_latents; j++)
-        largest = panels->bounds.norm[j] > largest ? panels->bounds.norm[j] : largest;
+        largest = panels->bounds[j].norm > largest ? panels->bounds[j].norm : largest;
     return largest;
 }

@@ -1,4 +1,4 @@
-/* The encoder in 16-bit fixed point, laid out for screening. */
+/* The encoder in fixed point, laid out for screening. */
 #ifndef SAEI_PANELS_H
 #define SAEI_PANELS_H
 
@@ -7,8 +7,8 @@
 
 typedef struct saei_panels saei_panels;
 
-/* Panels for n_latents rows of d weights, all 0 until packed. kernel: NULL for the fastest that runs here; it
-   must be one that does. */
+/* Panels for n_latents rows of d weights, to be packed in wide numbers. kernel: NULL for the fastest that
+   runs here; it must be one that does. */
 sae_status saei_panels_new(saei_panels **out, sae_context *context, size_t d, size_t n_latents,
                            const saei_screen_kernel *kernel, sae_error *err);
 void saei_panels_free(saei_panels *panels);
@@ -16,14 +16,23 @@ void saei_panels_free(saei_panels *panels);
 /* What saei_panels_new allocates. */
 size_t saei_panels_bytes(size_t d, size_t n_latents);
 
-/* Takes over W_rows [n, d], the weights of latents first .. first + n - 1. first is a multiple of SAEI_PANEL,
-   and so is n unless the range ends with the last latent. Threads may pack disjoint ranges at once. */
+/* Chooses bytes or wide numbers; then all latents must be packed before the next use. Bytes take half the
+   time to multiply, but leave more latents to be looked at again: which is faster hangs on the data. Without
+   effect where the kernel has no bytes or d is too large. */
+void saei_panels_use_bytes(saei_panels *panels, bool bytes);
+bool saei_panels_in_bytes(const saei_panels *panels);
+
+/* Takes over W_rows [n, d], the weights of latents first .. first + n - 1. Threads may pack disjoint ranges
+   at once. */
 void saei_panels_pack(saei_panels *panels, size_t first, size_t n, const float *W_rows);
 
 const saei_screen_kernel *saei_panels_kernel(const saei_panels *panels);
 
 /* Panel i, without bias and floor; i < saei_panels_count(n_latents). */
 saei_screen_panel saei_panels_at(const saei_panels *panels, size_t i);
+
+/* Latent j of panels in bytes, and what is known of it. */
+saei_byte_latent saei_panels_latent(const saei_panels *panels, size_t j, saei_fixed_bounds *bounds);
 
 /* The largest saei_fixed_bounds.norm of all latents. */
 float saei_panels_norm_max(const saei_panels *panels);

@@ -1,24 +1,25 @@
 #include "num/screen_kernel.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
+#define TILE_TARGET "avx2"
 #include "num/screen_avx256.h"
 
-#define TILE_TARGET "avx2"
-#define TILE_DOT(sum, a, b) ((sum) + (integers)_mm256_madd_epi16((__m256i)(a), (__m256i)(b)))
+#define PRODUCT_NAME product
+#define PRODUCT_LATENTS 6
+#define PRODUCT_VECTORS 2
+#define PRODUCT_DOT(sum, w, x) ((sum) + (integers)_mm256_madd_epi16((__m256i)(w), (__m256i)(x)))
+#include "num/screen_product.h"
 
-#define TILE_NAME tile
-#define TILE_ROWS 6
-#include "num/screen_tile.h"
-
-#define TILE_NAME few_rows
-#define TILE_ROWS SAEI_FEW_ROWS
-#include "num/screen_tile.h"
+static void wide(saei_screen_strip *strips, size_t n, const saei_screen_panel *panel)
+{
+    multiply_and_test(strips, n, panel, product);
+}
 
 static bool runs_here(void)
 {
     return __builtin_cpu_supports("avx2");
 }
 
-const saei_screen_kernel saei_screen_avx2 = {"avx2", 6, tile, few_rows, runs_here};
+const saei_screen_kernel saei_screen_avx2 = {"avx2", wide, NULL, NULL, runs_here};
 
 #endif

@@ -1,27 +1,25 @@
 /* What the 256-bit kernels share. */
-#ifndef SAEI_SCREEN_AVX256_H
-#define SAEI_SCREEN_AVX256_H
-
 #include "num/screen_kernel.h"
 
 #include <immintrin.h>
 
-__attribute__((target("avx2"))) static inline void keep(saei_screen_row *row, uint32_t mask, uint32_t first,
-                                                        __m256 lower, __m256 upper, __m256 floor)
-{
-    float lowers[8], uppers[8], floors[8];
-    _mm256_storeu_ps(lowers, lower);
-    _mm256_storeu_ps(uppers, upper);
-    _mm256_storeu_ps(floors, floor);
-    for (; mask != 0; mask &= mask - 1) {
-        uint32_t l = (uint32_t)__builtin_ctz(mask);
-        saei_screen_push(row, first + l, lowers[l], uppers[l], floors[l]);
-    }
-}
-
 #define TILE_LANES 8
 #define TILE_REACHES(x, y) (uint32_t) _mm256_movemask_ps(_mm256_cmp_ps((__m256)(x), (__m256)(y), _CMP_GE_OQ))
-#define TILE_KEEP(row, mask, first, lower, upper, floor) \
-    keep(row, mask, first, (__m256)(lower), (__m256)(upper), (__m256)(floor))
+#include "num/screen_test.h"
 
-#endif
+typedef void (*product_fn)(int32_t *sums, size_t sum_stride, const char *x, size_t x_stride, const char *w,
+                           size_t n_lines);
+
+/* Two vectors to a strip, half a panel at a time. */
+static inline void multiply_and_test(saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
+                                     product_fn product)
+{
+    enum { HALF = SAEI_PANEL / 2 };
+    int32_t sums[SAEI_PANEL * SAEI_STRIP];
+    for (size_t s = 0; s < n; s++) {
+        for (size_t l = 0; l < SAEI_PANEL; l += HALF)
+            product(sums + l * SAEI_STRIP, TILE_LANES, strips[s].packed, TILE_LANES * SAEI_UNIT,
+                    panel->lines + l * SAEI_LINE, panel->n_lines);
+        test_sums(strips + s, sums, panel);
+    }
+}

@@ -7,20 +7,16 @@
 
 /* docs/NUMERICS.md has the terms: 16 roundings beside those of the product in its stated order, and a factor
    for what is of second order, the roundings of the bound included. */
-void saei_screen_row_start(saei_screen_row *row, float unit, float norm, float error, size_t d,
-                           float bias_max)
+saei_screen_bound saei_screen_bound_of(float norm, float error, size_t d, float bias_max)
 {
     const double u = 0x1p-24, up = 1.0 + 0x1p-18;
     double roundings = (double)(d / 16 + 1 + 5 + 16), gamma = roundings * u / (1.0 - roundings * u);
-    row->unit = unit;
-    row->per_norm = (float)(up * ((double)error + gamma * (double)norm));
-    row->per_error = (float)(up * ((double)norm + (double)error));
-    row->constant = (float)(up * (8.0 * u * (double)bias_max + 0x1p-120));
-    row->threshold = -INFINITY;
-    row->n = 0;
+    return (saei_screen_bound){.per_norm = (float)(up * ((double)error + gamma * (double)norm)),
+                               .per_error = (float)(up * ((double)norm + (double)error)),
+                               .constant = (float)(up * (8.0 * u * (double)bias_max + 0x1p-120))};
 }
 
-enum { LANES = 8, GROUP = 32, ROUNDS = 8 };
+enum { LANES = 8, GROUP = SAEI_ROW_SLACK, ROUNDS = 8 };
 
 typedef float floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t integers __attribute__((vector_size(4 * LANES)));
@@ -84,8 +80,7 @@ static inline uint32_t mask_reaching(const float *score, float x)
     return bits;
 }
 
-/* Candidates that do not reach the threshold leave. Few stay, so it goes from one of these to the next; a row
-   has room for the group that is looked at. */
+/* Candidates that do not reach the threshold leave. Few stay, so it goes from one of these to the next. */
 static inline void drop_below_threshold(saei_screen_row *row)
 {
     uint32_t kept = 0;
@@ -115,10 +110,18 @@ SAEI_CLONES void saei_screen_row_raise(saei_screen_row *row, size_t k, size_t ca
     if (row->n >= LANES && count_above(row->lower, row->n, row->threshold) > k)
         row->threshold = nearly_cut(row->lower, row->n, k, row->threshold);
     drop_below_threshold(row);
-    if (row->n + SAEI_ROOM > capacity)
+    if (row->n + SAEI_PANEL > capacity)
         saei_screen_row_settle(row, k);
-    if (row->n + SAEI_ROOM > capacity) {
+    if (row->n + SAEI_PANEL > capacity) {
         row->threshold = NAN;
         row->n = 0;
     }
+}
+
+bool saei_screen_row_has(const saei_screen_row *row, size_t k)
+{
+    size_t reaching = 0;
+    for (uint32_t i = 0; i < row->n; i++)
+        reaching += row->lower[i] >= row->threshold;
+    return reaching >= k;
 }

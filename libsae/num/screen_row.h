@@ -5,18 +5,25 @@
 
 #include "num/screen_kernel.h"
 
-/* Sets the coefficients of the bound for a packed row of d dimensions (unit, norm and error as
-   saei_fixed_pack gives them) and biases of at most bias_max; no candidates, and a threshold that every score
-   reaches. */
-void saei_screen_row_start(saei_screen_row *row, float unit, float norm, float error, size_t d,
-                           float bias_max);
+#include <stdbool.h>
+
+/* Places behind a row's candidates that the functions below may look at. */
+enum { SAEI_ROW_SLACK = 32 };
+
+/* The bound for a packed row of d dimensions whose norm and error are at most these, and for biases of at
+   most bias_max. */
+saei_screen_bound saei_screen_bound_of(float norm, float error, size_t d, float bias_max);
 
 /* Raises the threshold towards the k-th largest lower bound, as far as is quickly found, if more than k are
    above the threshold; candidates below it leave. When so many stay even after saei_screen_row_settle that a
    kernel lacks room (capacity), the row is given up: no candidates, and a threshold of NaN. */
 void saei_screen_row_raise(saei_screen_row *row, size_t k, size_t capacity);
 
-/* Raises the threshold until at most k lower bounds are above it, and at least k are not below. */
+/* Raises the threshold until at most k lower bounds are above it, and at least k are not below, if so many
+   were not below it before; candidates below it leave. */
 void saei_screen_row_settle(saei_screen_row *row, size_t k);
+
+/* Whether at least k lower bounds reach the threshold: then no score below it is among the k largest. */
+bool saei_screen_row_has(const saei_screen_row *row, size_t k);
 
 #endif

@@ -144,6 +144,11 @@ static bool few(const saei_auxk *a)
     return a->n_dead <= a->settings.few;
 }
 
+bool saei_auxk_is_sparse(const saei_auxk *a)
+{
+    return !few(a);
+}
+
 static void sum_tile(void *arg, size_t tile, unsigned worker)
 {
     (void)worker;

@@ -56,6 +56,9 @@ size_t saei_auxk_bytes(const saei_auxk_settings *settings, size_t d, size_t n_la
 /* Declares the latents dead that were silent for at least dead_after rows; silent [F] counts rows. */
 void saei_auxk_set_dead(saei_auxk *auxk, const uint64_t *silent, uint64_t dead_after);
 
+/* Whether so many are dead that their codes are found by screening, which takes a large share of them. */
+bool saei_auxk_is_sparse(const saei_auxk *auxk);
+
 /* selection: what the largest are chosen by, NULL: pre. panels: the weights of these scores for screening, or
    NULL. A batch: xc [B, d], and its residuals e, rows stride floats apart,
    times e_scale. Returns the loss before the coefficient, 0 when no latent is dead. */

@@ -252,6 +252,8 @@ double saei_objective_sweep(saei_objective *o, const saei_parameters *p, const s
     job.e_scale = (float)(-2.0 / (double)job.rows);
     job.receive = receive;
     job.arg = arg;
+    if (o->panels != NULL && receive != NULL)
+        saei_panels_use_bytes(o->panels, o->screening.in_bytes && !saei_auxk_is_sparse(&o->aux));
     if (o->dense) {
         saei_dense_sweep(&job);
         reduce_b_dec(o, job.e_scale);

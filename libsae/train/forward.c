@@ -48,15 +48,26 @@ static void encode_task(void *arg, size_t tile, unsigned worker)
                             .W_enc = o->selection.W != NULL ? o->selection.W : job->p->W_enc,
                             .b_enc = o->selection.W != NULL ? o->selection.b : job->p->b_enc,
                             .floor = o->has_floors ? o->floor : NULL,
-                            .panels = o->panels};
+                            .panels = o->panels,
+                            .start = o->screening.start};
     saei_encode_tile(o->codes, &encoder, o->xc, first, rows,
                      o->tile_floats + worker * saei_objective_tile_floats(s), &o->counts[worker]);
 }
 
 static void encode(const saei_objective_job *job)
 {
+    saei_objective *o = job->o;
+    size_t tiles = saei_objective_tiles(job->rows),
+           workers = saei_min_size(tiles, sae_context_threads(o->context));
+    saei_screen_counts batch = {0};
+    memset(o->counts, 0, workers * sizeof *o->counts);
     saei_blas_begin();
-    saei_parallel_for(job->o->context, saei_objective_tiles(job->rows), encode_task, (void *)(uintptr_t)job);
+    saei_parallel_for(o->context, tiles, encode_task, (void *)(uintptr_t)job);
+    for (size_t worker = 0; worker < workers; worker++)
+        saei_screen_counts_add(&batch, &o->counts[worker]);
+    if (o->panels != NULL)
+        saei_screening_learn(&o->screening, &batch, o->settings.d, o->settings.n_latents,
+                             saei_panels_in_bytes(o->panels), o->batch_floor > 0.0f);
 }
 
 static uint64_t count_codes(const saei_objective *o, size_t rows)

@@ -181,18 +181,6 @@ void saei_objective_set_dead(saei_objective *o, const uint64_t *silent, uint64_t
     }
 }
 
-saei_screen_counts saei_objective_screen_counts(const saei_objective *o)
-{
-    saei_screen_counts sum = {0};
-    size_t tiles = saei_objective_tiles(o->settings.batch_rows), threads = sae_context_threads(o->context);
-    for (size_t worker = 0; worker < saei_min_size(threads, tiles); worker++) {
-        sum.rows += o->counts[worker].rows;
-        sum.candidates += o->counts[worker].candidates;
-        sum.overflows += o->counts[worker].overflows;
-    }
-    return sum;
-}
-
 size_t saei_objective_bytes(const saei_objective_settings *s)
 {
     saei_objective none;

@@ -23,6 +23,7 @@
 #include "num/panels.h"
 #include "train/latent_index.h"
 #include "train/row_powers.h"
+#include "train/screening.h"
 #include "train/selection_weights.h"
 
 enum { SAEI_GROUPS_MAX = 16 };
@@ -50,14 +51,15 @@ typedef struct saei_objective {
     saei_objective_settings settings;
     saei_selection_weights selection; /* what codes are chosen by; NULLs: W_enc and b_enc themselves */
     saei_panels *panels;              /* these weights for screening; NULL with a BLAS encoder */
-    saei_screen_counts *counts;       /* per worker of a pass over rows */
-    size_t slots;                     /* codes a row may have; a row with more makes the batch dense */
-    float *xc;                        /* [B, d]; the caller puts the raw rows here */
-    float *e;                         /* [B, n_groups, d]: E_g after the forward pass */
-    float *e_gate;                    /* [B, d]: residual of relu(π), gated only */
-    float *floor;                     /* [F] */
-    saei_code_slots codes; /* values are pre-activations, or the scores that selection makes of them */
-    float *g, *g_gate;     /* [B, slots]: ∂R/∂f and the gate's */
+    saei_screening screening;
+    saei_screen_counts *counts; /* per worker of the last pass over rows */
+    size_t slots;               /* codes a row may have; a row with more makes the batch dense */
+    float *xc;                  /* [B, d]; the caller puts the raw rows here */
+    float *e;                   /* [B, n_groups, d]: E_g after the forward pass */
+    float *e_gate;              /* [B, d]: residual of relu(π), gated only */
+    float *floor;               /* [F] */
+    saei_code_slots codes;      /* values are pre-activations, or the scores that selection makes of them */
+    float *g, *g_gate;          /* [B, slots]: ∂R/∂f and the gate's */
     saei_latent_index index;
     saei_row_powers powers;
     saei_auxk aux;
@@ -115,9 +117,6 @@ void saei_objective_pack(saei_objective *objective, const saei_parameters *param
 /* Declares the latents dead that were silent for at least dead_after rows; silent [F] counts rows. None is at
  * first. */
 void saei_objective_set_dead(saei_objective *objective, const uint64_t *silent, uint64_t dead_after);
-
-/* What the screening of all batches had to do. */
-saei_screen_counts saei_objective_screen_counts(const saei_objective *objective);
 
 /* Scales and centres the first `rows` rows in xc, encodes them into codes and leaves their residuals in e:
    for held-out rows too. rows <= batch_rows. */

@@ -7,6 +7,7 @@
 #include "num/panels.h"
 #include "num/rows.h"
 #include "num/screen.h"
+#include "num/screen_refine.h"
 #include "num/screen_row.h"
 
 #include <float.h>
@@ -76,26 +77,36 @@ static void assert_equal_codes(const screen_case *c, const saei_code_slots *one,
     }
 }
 
-static saei_encoder encoder_of(const screen_case *c, const saei_panels *panels)
+static saei_encoder encoder_of(const screen_case *c, const saei_panels *panels, float start)
 {
-    return (saei_encoder){c->d, c->n_latents, c->k, c->W, c->b, c->floor, panels};
+    return (saei_encoder){c->d, c->n_latents, c->k, c->W, c->b, c->floor, panels, start};
 }
 
-static saei_screen_counts encode(saei_code_slots out, const screen_case *c, const saei_screen_kernel *kernel)
+/* How rows are screened; kernel NULL: the fastest. */
+typedef struct screen_path {
+    const saei_screen_kernel *kernel;
+    bool bytes;
+    float start;
+} screen_path;
+
+static saei_screen_counts encode(saei_code_slots out, const screen_case *c, screen_path path)
 {
     sae_context *context;
     saei_panels *panels;
     float *scratch;
     saei_screen_counts counts = {0};
     ck_assert_int_eq(sae_context_new(&context, NULL, NULL), SAE_OK);
-    ck_assert_int_eq(saei_panels_new(&panels, context, c->d, c->n_latents, kernel, NULL), SAE_OK);
+    ck_assert_int_eq(saei_panels_new(&panels, context, c->d, c->n_latents, path.kernel, NULL), SAE_OK);
+    saei_panels_use_bytes(panels, path.bytes);
+    ck_assert(saei_panels_in_bytes(panels) == (path.bytes && c->d <= SAEI_BYTES_DIMENSIONS_MAX));
     ck_assert_int_eq(saei_alloc(&scratch, context, saei_encoder_scratch(c->d, c->n_latents, c->k, true),
                                 sizeof(float), NULL),
                      SAE_OK);
-    for (size_t first = 0; first < c->n_latents; first += SAEI_PANEL)
-        saei_panels_pack(panels, first, c->n_latents - first < SAEI_PANEL ? c->n_latents - first : SAEI_PANEL,
+    enum { AT_ONCE = 7 };
+    for (size_t first = 0; first < c->n_latents; first += AT_ONCE)
+        saei_panels_pack(panels, first, c->n_latents - first < AT_ONCE ? c->n_latents - first : AT_ONCE,
                          c->W + first * c->d);
-    saei_encoder encoder = encoder_of(c, panels);
+    saei_encoder encoder = encoder_of(c, panels, path.start);
     for (size_t first = 0; first < c->rows; first += SAEI_TILE_ROWS)
         saei_encode_tile(out, &encoder, c->x, first,
                          c->rows - first < SAEI_TILE_ROWS ? c->rows - first : SAEI_TILE_ROWS, scratch,
@@ -107,25 +118,48 @@ static saei_screen_counts encode(saei_code_slots out, const screen_case *c, cons
     return counts;
 }
 
-/* Every kernel gives the exact codes, and does the same work for them. Returns the counts. */
+static saei_screen_counts assert_path_is_exact(const screen_case *c, const saei_code_slots *exact,
+                                               screen_path path)
+{
+    saei_code_slots screened = slots_new(c);
+    saei_screen_counts counts = encode(screened, c, path);
+    assert_equal_codes(c, exact, &screened);
+    slots_free(&screened);
+    return counts;
+}
+
+/* Plain C takes its time, under a sanitizer above all. */
+enum { PORTABLE_MAX = 50 * 1000 * 1000 };
+
+/* Every kernel gives the exact codes, from any start, and does the same work for them. Returns the counts of
+   wide numbers without a start. */
 static saei_screen_counts check_case(const screen_case *c)
 {
     saei_code_slots exact = slots_new(c);
-    saei_encoder encoder = encoder_of(c, NULL);
+    saei_encoder encoder = encoder_of(c, NULL, 0.0f);
     for (size_t r = 0; r < c->rows; r++)
         saei_encode_row_exact(exact, &encoder, c->x, r);
-    saei_screen_counts first = {0};
-    for (size_t i = 0; saei_screen_kernel_at(i) != NULL; i++) {
-        saei_code_slots screened = slots_new(c);
-        saei_screen_counts counts = encode(screened, c, saei_screen_kernel_at(i));
-        assert_equal_codes(c, &exact, &screened);
-        if (i == 0)
-            first = counts;
-        ck_assert_int_eq(memcmp(&first, &counts, sizeof counts), 0);
-        slots_free(&screened);
+    saei_screen_counts plain = assert_path_is_exact(c, &exact, (screen_path){0}), first[2][3] = {{{0}}};
+    const float expected = saei_screen_start(plain.ends), starts[] = {0.0f, expected, 1.02f * expected};
+    const saei_screen_kernel *kernel;
+    for (size_t i = 0; (kernel = saei_screen_kernel_at(i)) != NULL; i++) {
+        bool has_bytes = kernel->bytes != NULL && c->d <= SAEI_BYTES_DIMENSIONS_MAX;
+        if (kernel == &saei_screen_portable && c->d * c->n_latents * c->rows > PORTABLE_MAX)
+            continue;
+        for (int bytes = 0; bytes <= has_bytes; bytes++)
+            for (size_t s = 0; s < sizeof starts / sizeof *starts; s++) {
+                saei_screen_counts counts =
+                    assert_path_is_exact(c, &exact, (screen_path){kernel, bytes, starts[s]});
+                if (first[bytes][s].rows == 0)
+                    first[bytes][s] = counts;
+                ck_assert_int_eq(memcmp(&first[bytes][s], &counts, sizeof counts), 0);
+                ck_assert_int_eq(memcmp(plain.ends, counts.ends, sizeof plain.ends), 0);
+                ck_assert(bytes || counts.refined == 0);
+                ck_assert(starts[s] > 0.0f || counts.restarted == 0);
+            }
     }
     slots_free(&exact);
-    return first;
+    return plain;
 }
 
 START_TEST(codes_are_exact_at_any_shape)
@@ -198,7 +232,7 @@ START_TEST(floors_that_equal_scores_are_not_exceeded)
         c.floor[j] = j % 2 == 0 ? score : nextafterf(score, -INFINITY);
     }
     saei_code_slots slots = slots_new(&c);
-    encode(slots, &c, NULL);
+    encode(slots, &c, (screen_path){0});
     ck_assert_uint_eq(slots.count[0], c.n_latents / 2);
     for (size_t i = 0; i < c.n_latents / 2; i++)
         ck_assert_uint_eq(slots.latent[i], 2 * i + 1);
@@ -289,7 +323,7 @@ START_TEST(nan_is_never_taken)
     c.x[5 * c.d + 7] = NAN;
     c.x[6 * c.d] = INFINITY;
     saei_code_slots slots = slots_new(&c);
-    ck_assert_uint_eq(encode(slots, &c, NULL).overflows, 2);
+    ck_assert_uint_eq(encode(slots, &c, (screen_path){0}).overflows, 2);
     ck_assert_uint_eq(slots.count[5], 0);
     slots_free(&slots);
     check_case(&c);
@@ -299,76 +333,208 @@ START_TEST(nan_is_never_taken)
 }
 END_TEST
 
-/* What the bound promises, in double from the packed integers: |x·w − x̂·ŵ| ≤ ‖δx‖ ‖w‖ + ‖x̂‖ ‖δw‖. */
+enum { D_MAX = 333, LINES_MAX = 11 };
+
+typedef struct packed_vector {
+    char lines[2 * LINES_MAX * SAEI_LINE];
+    saei_fixed_bounds bounds;
+    double value[D_MAX], coarse[D_MAX]; /* what the numbers stand for */
+} packed_vector;
+
+static packed_vector pack_wide(const float *v, size_t d)
+{
+    packed_vector packed = {.bounds = {0}};
+    packed.bounds = saei_fixed_pack_wide((saei_line_places){packed.lines, SAEI_LINE}, v, d);
+    const int16_t *q = (const int16_t *)(const void *)packed.lines;
+    double q2 = 0.0;
+    for (size_t i = 0; i < 32 * saei_wide_lines(d); i++) {
+        ck_assert_int_le(abs(q[i]), 32767);
+        ck_assert(i < d || q[i] == 0);
+        q2 += (double)q[i] * q[i];
+    }
+    ck_assert(q2 <= 46340.0 * 46340.0);
+    for (size_t i = 0; i < d; i++)
+        packed.value[i] = packed.coarse[i] = (double)packed.bounds.unit * q[i];
+    return packed;
+}
+
+static packed_vector pack_bytes(const float *v, size_t d, uint8_t flip)
+{
+    packed_vector packed = {.bounds = {0}};
+    saei_line_places high = {packed.lines, 2 * SAEI_LINE}, low = {packed.lines + SAEI_LINE, 2 * SAEI_LINE};
+    packed.bounds = saei_fixed_pack_bytes(high, low, flip, v, d);
+    for (size_t i = 0; i < 64 * saei_byte_lines(d); i++) {
+        size_t at = i / 64 * high.stride + i % 64;
+        int h = (int8_t)((uint8_t)high.first[at] ^ flip), l = (int8_t)((uint8_t)low.first[at] ^ flip);
+        ck_assert(abs(h) <= 127 && abs(l) <= 127);
+        ck_assert(i < d || (h == 0 && l == 0));
+        if (i < d) {
+            packed.coarse[i] = (double)packed.bounds.unit * h;
+            packed.value[i] = (double)packed.bounds.unit * (h + l / 254.0);
+        }
+    }
+    return packed;
+}
+
+static void assert_error(float bound, const float *v, const double *value, size_t d, double slack)
+{
+    double error2 = 0.0;
+    for (size_t i = 0; i < d; i++)
+        error2 += ((double)v[i] - value[i]) * ((double)v[i] - value[i]);
+    ck_assert((double)bound >= sqrt(error2));
+    ck_assert((double)bound <= 1.01 * sqrt(error2) + slack);
+}
+
+static void assert_bounds(const packed_vector *packed, const float *v, size_t d)
+{
+    double v2 = 0.0, norm = (double)packed->bounds.norm;
+    for (size_t i = 0; i < d; i++)
+        v2 += (double)v[i] * (double)v[i];
+    ck_assert(norm >= sqrt(v2) && norm <= 1.00001 * sqrt(v2));
+    assert_error(packed->bounds.error, v, packed->value, d, 0x1p-21 * norm);
+    assert_error(packed->bounds.coarse, v, packed->coarse, d, 0x1p-21 * norm);
+}
+
 START_TEST(packed_vectors_keep_their_error_bounds)
 {
-    enum { D = 333, PAIRS = 167, WIDTH = 16 };
     saei_rng rng = saei_rng_new(11, SAEI_STREAM_INIT, 0);
-    for (int draw = 0; draw < 300; draw++) {
-        static float v[WIDTH * D];
-        static int16_t strip[PAIRS * WIDTH * 2];
-        float unit[WIDTH], norm[WIDTH], error[WIDTH];
-        size_t d = 1 + (size_t)saei_rng_below(&rng, D), n = 1 + (size_t)saei_rng_below(&rng, WIDTH);
-        for (size_t i = 0; i < n * d; i++) {
+    for (int draw = 0; draw < 600; draw++) {
+        float v[D_MAX];
+        size_t d = 1 + (size_t)saei_rng_below(&rng, D_MAX);
+        for (size_t i = 0; i < d; i++) {
             double spike = draw % 3 == 0 ? pow(10.0, saei_rng_normal(&rng)) : 1.0;
             v[i] = (float)(ldexp(saei_rng_normal(&rng), draw % 60 - 30) * spike);
         }
-        saei_fixed_pack(strip, WIDTH, (saei_fixed_bounds){unit, norm, error}, v, n, d);
-        for (size_t j = 0; j < WIDTH; j++) {
-            double q2 = 0.0, v2 = 0.0, error2 = 0.0;
-            for (size_t i = 0; i < d + d % 2; i++) {
-                double x = j < n && i < d ? (double)v[j * d + i] : 0.0,
-                       q = strip[2 * (i / 2 * WIDTH + j) + i % 2];
-                ck_assert(fabs(q) <= 32767.0);
-                q2 += q * q;
-                v2 += x * x;
-                error2 += (x - (double)unit[j] * q) * (x - (double)unit[j] * q);
-            }
-            ck_assert(q2 <= 46340.0 * 46340.0);
-            ck_assert((double)norm[j] >= sqrt(v2) && (double)norm[j] <= 1.00001 * sqrt(v2));
-            ck_assert((double)error[j] >= sqrt(error2));
-            ck_assert((double)error[j] <= 1.01 * sqrt(error2) + 0.011 * (double)unit[j]);
+        packed_vector wide = pack_wide(v, d), bytes = pack_bytes(v, d, draw % 2 == 0 ? 0 : 0x80);
+        assert_bounds(&wide, v, d);
+        assert_bounds(&bytes, v, d);
+        ck_assert(bytes.bounds.error <= bytes.bounds.coarse);
+    }
+}
+END_TEST
+
+START_TEST(vectors_that_are_not_represented_are_zero)
+{
+    static const float values[] = {0.0f, 1e-20f, 1e19f, INFINITY, NAN};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        float v[70];
+        for (size_t l = 0; l < 70; l++)
+            v[l] = values[i];
+        packed_vector packed[] = {pack_wide(v, 70), pack_bytes(v, 70, 0x80)};
+        for (size_t form = 0; form < 2; form++) {
+            saei_fixed_bounds known = packed[form].bounds;
+            ck_assert(known.unit == 0.0f && known.error == known.norm && known.coarse == known.norm);
+            ck_assert(known.norm >= sqrtf(70.0f) * (isnan(values[i]) ? INFINITY : values[i]));
         }
     }
 }
 END_TEST
 
-/* Bounds of all latents of one row, from the kernel: every exact score must lie between them. */
-static void check_bounds(const screen_case *c, float bias_max)
+/* The largest sums of bytes there can be fit 32 bits: all numbers alike, of one sign or of both. */
+START_TEST(sums_of_bytes_do_not_overflow)
 {
-    enum { CAPACITY = SAEI_PANEL + SAEI_ROOM };
-    size_t pairs = saei_fixed_pairs(c->d);
-    int16_t *strip = calloc(2 * pairs * SAEI_FEW_ROWS, sizeof *strip),
-            *panel = calloc(2 * pairs * SAEI_PANEL, 2);
-    float unit[SAEI_PANEL], norm[SAEI_PANEL], error[SAEI_PANEL], floor[SAEI_PANEL], bounds[2][CAPACITY];
-    float units[SAEI_FEW_ROWS], norms[SAEI_FEW_ROWS], errors[SAEI_FEW_ROWS];
-    uint32_t latents[CAPACITY];
-    saei_screen_row rows[SAEI_FEW_ROWS];
-    for (size_t j = 0; j < SAEI_PANEL; j++)
-        floor[j] = -INFINITY;
-    for (size_t s = 0; s < SAEI_PANEL; s += SAEI_STRIP)
-        saei_fixed_pack(panel + 2 * pairs * s, SAEI_STRIP, (saei_fixed_bounds){unit + s, norm + s, error + s},
-                        c->W + s * c->d, SAEI_STRIP, c->d);
-    saei_screen_panel view = {panel, pairs, unit, norm, error, c->b, floor, 0};
-    for (size_t r = 0; r < c->rows; r++) {
-        saei_fixed_pack(strip, SAEI_FEW_ROWS, (saei_fixed_bounds){units, norms, errors}, c->x + r * c->d, 1,
-                        c->d);
-        for (size_t i = 0; i < SAEI_FEW_ROWS; i++) {
-            saei_screen_row_start(&rows[i], units[i], norms[i], errors[i], c->d, bias_max);
-            rows[i].threshold = i == 0 ? -INFINITY : NAN;
+    for (int sign = -1; sign <= 1; sign += 2) {
+        screen_case c = case_new(SAEI_BYTES_DIMENSIONS_MAX, 2, 1, 2, NORMAL);
+        for (size_t i = 0; i < c.d; i++) {
+            /* The largest number makes 127; the others 126 and the most of a fraction. */
+            c.W[i] = c.W[c.d + i] = i == 0 ? 127.0f : 126.499f;
+            c.x[i] = c.x[c.d + i] = (float)sign * c.W[i];
         }
-        rows[0].lower = bounds[0];
-        rows[0].upper = bounds[1];
-        rows[0].latent = latents;
-        saei_screen_portable.few_rows(rows, strip, &view);
-        ck_assert_uint_eq(rows[0].n, SAEI_PANEL);
-        for (size_t j = 0; j < SAEI_PANEL; j++) {
-            float exact = saei_row_dot(c->x + r * c->d, c->W + j * c->d, c->d) + c->b[j];
-            ck_assert(bounds[0][j] <= exact && exact <= bounds[1][j]);
+        c.b[0] = c.b[1] = 1e9f;
+        check_case(&c);
+        case_free(&c);
+    }
+}
+END_TEST
+
+enum { CAPACITY = SAEI_PANEL };
+
+/* One row and a panel, packed for the kernel. */
+typedef struct kernel_input {
+    saei_panels *panels;
+    char *lines, *packed;
+    saei_screen_strip strip;
+    saei_screen_row rows[SAEI_STRIP];
+    saei_byte_row bytes;
+    float lower[CAPACITY], upper[CAPACITY], floor[SAEI_PANEL];
+    uint32_t latent[CAPACITY];
+} kernel_input;
+
+static int32_t sum_of_line(const char *line, size_t n_lines)
+{
+    int32_t sum = 0;
+    for (size_t i = 0; i < 64 * n_lines; i++)
+        sum += (signed char)line[i / 64 * 2 * SAEI_LINE + i % 64];
+    return sum;
+}
+
+static void set_row(kernel_input *in, const float *x, size_t d, float bias_max, bool in_bytes)
+{
+    size_t n_lines = in_bytes ? saei_byte_lines(d) : saei_wide_lines(d);
+    saei_line_places high = {in->lines, in_bytes ? 2 * SAEI_LINE : SAEI_LINE};
+    saei_line_places low = {in->lines + SAEI_LINE, high.stride};
+    saei_fixed_bounds known =
+        in_bytes ? saei_fixed_pack_bytes(high, low, 0, x, d) : saei_fixed_pack_wide(high, x, d);
+    saei_fixed_interleave(in->packed, high, 0, n_lines);
+    int32_t offset = in_bytes ? 128 * sum_of_line(in->lines, n_lines) : 0;
+    saei_screen_bound bound = saei_screen_bound_of(known.norm, known.coarse, d, bias_max);
+    in->strip = (saei_screen_strip){.packed = in->packed, .rows = in->rows};
+    for (size_t i = 0; i < SAEI_STRIP; i++)
+        in->strip.threshold[i] = NAN;
+    in->strip.offset[0] = offset;
+    in->strip.unit[0] = known.unit;
+    in->strip.per_norm[0] = bound.per_norm;
+    in->strip.per_error[0] = bound.per_error;
+    in->strip.constant[0] = bound.constant;
+    in->strip.threshold[0] = -INFINITY;
+    in->rows[0] = (saei_screen_row){-INFINITY, 0, in->lower, in->upper, in->latent};
+    in->bytes = (saei_byte_row){in->lines,  n_lines,
+                                offset,     in_bytes ? 128 * sum_of_line(low.first, n_lines) : 0,
+                                known.unit, saei_screen_bound_of(known.norm, known.error, d, bias_max)};
+}
+
+static void assert_between(const screen_case *c, size_t r, const kernel_input *in)
+{
+    ck_assert_uint_eq(in->rows[0].n, SAEI_PANEL);
+    for (size_t j = 0; j < SAEI_PANEL; j++) {
+        float exact = saei_row_dot(c->x + r * c->d, c->W + j * c->d, c->d) + c->b[j];
+        ck_assert_uint_eq(in->latent[j], j);
+        ck_assert(in->lower[j] <= exact && exact <= in->upper[j]);
+    }
+}
+
+/* Bounds of all latents of one row, from the kernel and from all bytes: every exact score must lie between
+ * them. */
+static void check_bounds(const screen_case *c, float bias_max, bool in_bytes)
+{
+    kernel_input in = {.lines = calloc(2 * SAEI_LINE, saei_byte_lines(c->d)),
+                       .packed = calloc(2 * SAEI_LINE * SAEI_STRIP, saei_byte_lines(c->d))};
+    sae_context *context;
+    for (size_t j = 0; j < SAEI_PANEL; j++)
+        in.floor[j] = -INFINITY;
+    ck_assert_int_eq(sae_context_new(&context, NULL, NULL), SAE_OK);
+    ck_assert_int_eq(saei_panels_new(&in.panels, context, c->d, SAEI_PANEL, &saei_screen_portable, NULL),
+                     SAE_OK);
+    saei_panels_use_bytes(in.panels, in_bytes);
+    saei_panels_pack(in.panels, 0, SAEI_PANEL, c->W);
+    saei_screen_panel panel = saei_panels_at(in.panels, 0);
+    panel.bias = c->b;
+    panel.floor = in.floor;
+    saei_encoder encoder = encoder_of(c, in.panels, 0.0f);
+    encoder.floor = in.floor;
+    for (size_t r = 0; r < c->rows; r++) {
+        set_row(&in, c->x + r * c->d, c->d, bias_max, in_bytes);
+        (in_bytes ? saei_screen_portable.bytes : saei_screen_portable.wide)(&in.strip, 1, &panel);
+        assert_between(c, r, &in);
+        if (in_bytes) {
+            saei_screen_row_refine(in.rows, 0, &in.bytes, &encoder);
+            assert_between(c, r, &in);
         }
     }
-    free(strip);
-    free(panel);
+    saei_panels_free(in.panels);
+    sae_context_free(context);
+    free(in.lines);
+    free(in.packed);
 }
 
 /* Each case has one source of error alone, or all: rounding of rows, of weights, of sums, of the bias. */
@@ -388,7 +554,8 @@ START_TEST(exact_scores_lie_between_the_bounds)
             scale(c.b, c.n_latents, source == 3 ? ldexpf(1e6f, power) : source == 4 ? 1.0f : 0.0f);
             for (size_t j = 0; j < c.n_latents; j++)
                 bias_max = fmaxf(bias_max, fabsf(c.b[j]));
-            check_bounds(&c, bias_max);
+            check_bounds(&c, bias_max, false);
+            check_bounds(&c, bias_max, true);
             case_free(&c);
         }
 }
@@ -408,7 +575,7 @@ START_TEST(rounding_of_long_sums_is_within_the_bounds)
             c.W[j * c.d + i] = constant;
         c.b[j] = 0.0f;
     }
-    check_bounds(&c, 0.0f);
+    check_bounds(&c, 0.0f, false);
     case_free(&c);
 }
 END_TEST
@@ -424,9 +591,9 @@ static saei_screen_row drawn_row(saei_rng *rng, uint32_t n)
 {
     saei_screen_row row = {.threshold = -INFINITY,
                            .n = n,
-                           .lower = calloc(n + SAEI_ROOM, sizeof(float)),
-                           .upper = calloc(n + SAEI_ROOM, sizeof(float)),
-                           .latent = calloc(n + SAEI_ROOM, sizeof(uint32_t))};
+                           .lower = calloc(n + SAEI_ROW_SLACK, sizeof(float)),
+                           .upper = calloc(n + SAEI_ROW_SLACK, sizeof(float)),
+                           .latent = calloc(n + SAEI_ROW_SLACK, sizeof(uint32_t))};
     for (uint32_t i = 0; i < n; i++) {
         float score = (float)saei_rng_below(rng, 200) - 60.0f;
         row.lower[i] = saei_rng_below(rng, 10) == 0 ? -INFINITY : score - 1.0f;
@@ -520,6 +687,8 @@ int main(void)
     tcase_add_test(tests, raising_keeps_what_may_be_among_the_largest);
     tcase_add_test(tests, raising_leaves_little_more_than_the_largest);
     tcase_add_test(tests, packed_vectors_keep_their_error_bounds);
+    tcase_add_test(tests, vectors_that_are_not_represented_are_zero);
+    tcase_add_test(tests, sums_of_bytes_do_not_overflow);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

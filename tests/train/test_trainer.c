@@ -137,7 +137,7 @@ START_TEST(threads_do_not_change_a_bit_in_little_memory)
         char name[16];
         snprintf(name, sizeof name, "little%zu", i);
         paths[i] = in_folder(name);
-        run r = run_within(threads[i], 3500000);
+        run r = run_within(threads[i], 4000000);
         r.options.batch_rows = 300;
         r.options.steps = 40;
         train_to(&r, paths[i]);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LITTLE_MEMORY = 3500000 };
+enum { LITTLE_MEMORY = 4000000 };
 
 START_TEST(patience_ends_a_run_without_gain)
 {

@@ -1,0 +1,18 @@
+#include "train/screening.h"
+
+/* Bytes save half the cycles of the products, 64 dimensions being two of them, but a candidate costs some
+   more: measured from d 128 to 2304 with AVX-512 (docs/COST.md). A fifth is the margin for other machines. */
+static bool bytes_pay(const saei_screen_counts *batch, size_t d, size_t n_latents)
+{
+    double saved = (double)n_latents * (double)d / 128.0, candidate = 140.0 + (double)d / 12.0;
+    return (double)batch->refined * candidate < 0.8 * saved * (double)batch->rows;
+}
+
+void saei_screening_learn(saei_screening *s, const saei_screen_counts *batch, size_t d, size_t n_latents,
+                          bool was_in_bytes, bool bounded)
+{
+    saei_screen_counts_add(&s->total, batch);
+    s->start = saei_screen_start(batch->ends);
+    s->bytes_are_slow = s->bytes_are_slow || (was_in_bytes && !bytes_pay(batch, d, n_latents));
+    s->in_bytes = (s->start > 0.0f || bounded) && !s->bytes_are_slow;
+}
