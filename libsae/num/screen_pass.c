@@ -62,18 +62,6 @@ static void make_room(const saei_screen_work *work, size_t s, uint32_t *refined,
     }
 }
 
-/* The low bytes of a panel are wanted once all rows have passed: a part of them with each of these. */
-static void fetch_low_bytes(const saei_screen_work *work, const saei_screen_panel *panel, size_t strip,
-                            size_t n)
-{
-    saei_fixed_bounds unused;
-    size_t n_lines = panel->n_lines * SAEI_PANEL;
-    const char *low = saei_panels_latent(work->e->panels, panel->first, &unused).low;
-    for (size_t i = strip * n_lines / saei_screen_strips(work);
-         i < (strip + n) * n_lines / saei_screen_strips(work); i++)
-        __builtin_prefetch(low + i * SAEI_LINE, 0, 2);
-}
-
 /* n <= SAEI_STRIPS_AT_ONCE strips against a group of panels. */
 static void screen_strips(const saei_screen_work *work, size_t first, size_t n,
                           const saei_screen_panel *panels, size_t n_panels, saei_screen_counts *counts)
@@ -83,8 +71,6 @@ static void screen_strips(const saei_screen_work *work, size_t first, size_t n,
     for (size_t i = 0; i < n * SAEI_STRIP; i++)
         refined[i] = work->candidates[first * SAEI_STRIP + i].n;
     for (size_t p = 0; p < n_panels; p++) {
-        if (work->in_bytes)
-            fetch_low_bytes(work, panels + p, first, n);
         tile(work->strips + first, n, panels + p);
         for (size_t s = 0; s < n; s++)
             if (work->strips[first + s].fullest + SAEI_PANEL > work->capacity)
