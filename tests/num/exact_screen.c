@@ -199,8 +199,9 @@ static size_t count_mismatches(const exact_run *run)
     return mismatches;
 }
 
-/* Screens the rows, from where those before have ended. */
-static size_t screen(exact_run *run, bool bytes, const saei_screen_counts *before, saei_screen_counts *sum)
+/* Screens the rows from where those that are counted have ended, and counts them too. Returns the mismatches.
+ */
+static size_t screen(exact_run *run, bool bytes, saei_screen_counts *sum)
 {
     const saei_encoder *e = &run->encoder;
     saei_panels *panels = (saei_panels *)(uintptr_t)e->panels;
@@ -208,7 +209,7 @@ static size_t screen(exact_run *run, bool bytes, const saei_screen_counts *befor
         saei_panels_use_bytes(panels, bytes);
         saei_panels_pack(panels, 0, e->n_latents, e->W_enc);
     }
-    run->encoder.start = saei_screen_start(before->ends);
+    run->encoder.start = saei_screen_start(sum->ends);
     memset(run->counts, 0, sizeof run->counts);
     saei_parallel_for(run->context, TILES, encode_tile, run);
     for (size_t t = 0; t < TILES; t++)
@@ -238,9 +239,9 @@ static bool run_rows(exact_run *run, size_t rows, size_t first, bool has_bytes)
         saei_blas_begin();
         saei_parallel_for(run->context, TILES, encode_exactly, run);
         if (has_bytes)
-            mismatches[1] += screen(run, true, &sums[1], &sums[1]);
+            mismatches[1] += screen(run, true, &sums[1]);
         if (!has_bytes || lot % WIDE_LOTS == 0)
-            mismatches[0] += screen(run, false, &sums[0], &sums[0]);
+            mismatches[0] += screen(run, false, &sums[0]);
         if ((lot + 1) % 32 == 0 || (lot + 1) * AT_ONCE >= rows) {
             print_counts("wide ", &sums[0], mismatches[0]);
             if (has_bytes)
