@@ -108,7 +108,7 @@ def write_rows(settings, batches):
     p = settings.problem
     peer_rows.write_synthetic(settings.rows, batches * p.batch, p.d, 1)
     peer_rows.write_synthetic(settings.heldout, min(4096, p.batch), p.d, 2)
-    np.save(settings.few_rows, np.load(settings.heldout, mmap_mode="r")[:256])
+    np.save(settings.few_rows, np.load(settings.heldout, mmap_mode="r")[:16])
     with open(settings.job, "w") as f:
         json.dump({"problem": p.to_dict(), "rows": settings.rows, "heldout": settings.heldout,
                    "threads": settings.threads}, f)

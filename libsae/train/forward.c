@@ -65,7 +65,9 @@ static void encode(const saei_objective_job *job)
     saei_parallel_for(o->context, tiles, encode_task, (void *)(uintptr_t)job);
     for (size_t worker = 0; worker < workers; worker++)
         saei_screen_counts_add(&batch, &o->counts[worker]);
-    if (o->panels != NULL)
+    saei_screen_counts_add(&o->screened, &batch);
+    /* Few held-out rows say little of the next batch. */
+    if (o->panels != NULL && job->rows == o->settings.batch_rows)
         saei_screening_learn(&o->screening, &batch, o->settings.d, o->settings.n_latents,
                              saei_panels_in_bytes(o->panels), o->batch_floor > 0.0f);
 }

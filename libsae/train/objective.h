@@ -52,14 +52,15 @@ typedef struct saei_objective {
     saei_selection_weights selection; /* what codes are chosen by; NULLs: W_enc and b_enc themselves */
     saei_panels *panels;              /* these weights for screening; NULL with a BLAS encoder */
     saei_screening screening;
-    saei_screen_counts *counts; /* per worker of the last pass over rows */
-    size_t slots;               /* codes a row may have; a row with more makes the batch dense */
-    float *xc;                  /* [B, d]; the caller puts the raw rows here */
-    float *e;                   /* [B, n_groups, d]: E_g after the forward pass */
-    float *e_gate;              /* [B, d]: residual of relu(π), gated only */
-    float *floor;               /* [F] */
-    saei_code_slots codes;      /* values are pre-activations, or the scores that selection makes of them */
-    float *g, *g_gate;          /* [B, slots]: ∂R/∂f and the gate's */
+    saei_screen_counts screened; /* of all passes over rows */
+    saei_screen_counts *counts;  /* per worker of the last pass over rows */
+    size_t slots;                /* codes a row may have; a row with more makes the batch dense */
+    float *xc;                   /* [B, d]; the caller puts the raw rows here */
+    float *e;                    /* [B, n_groups, d]: E_g after the forward pass */
+    float *e_gate;               /* [B, d]: residual of relu(π), gated only */
+    float *floor;                /* [F] */
+    saei_code_slots codes;       /* values are pre-activations, or the scores that selection makes of them */
+    float *g, *g_gate;           /* [B, slots]: ∂R/∂f and the gate's */
     saei_latent_index index;
     saei_row_powers powers;
     saei_auxk aux;

@@ -11,7 +11,6 @@ static bool bytes_pay(const saei_screen_counts *batch, size_t d, size_t n_latent
 void saei_screening_learn(saei_screening *s, const saei_screen_counts *batch, size_t d, size_t n_latents,
                           bool was_in_bytes, bool bounded)
 {
-    saei_screen_counts_add(&s->total, batch);
     s->start = saei_screen_start(batch->ends);
     s->bytes_are_slow = s->bytes_are_slow || (was_in_bytes && !bytes_pay(batch, d, n_latents));
     s->in_bytes = (s->start > 0.0f || bounded) && !s->bytes_are_slow;

@@ -5,10 +5,9 @@
 #include "num/encoder.h"
 
 typedef struct saei_screening {
-    saei_screen_counts total; /* of all batches */
-    float start;              /* of the next batch: saei_encoder.start */
-    bool in_bytes;            /* the next packing of all latents had better be in bytes */
-    bool bytes_are_slow;      /* they were tried and left too much to be looked at again */
+    float start;         /* of the next batch: saei_encoder.start */
+    bool in_bytes;       /* the next packing of all latents had better be in bytes */
+    bool bytes_are_slow; /* they were tried and left too much to be looked at again */
 } saei_screening;
 
 /* Takes the counts of a batch that was screened in bytes or not. bounded: all its rows had floors near the

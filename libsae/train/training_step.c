@@ -146,7 +146,7 @@ static sae_status learn(sae_trainer *t, sae_error *err)
                                      .gradient_norm = norm,
                                      .l0 = (double)r.active / (double)o->batch_rows,
                                      .dead = dead_share(t),
-                                     .exact_rows = objective->screening.total.overflows,
+                                     .exact_rows = objective->screened.overflows,
                                      .heldout = heldout};
     return SAE_OK;
 }
