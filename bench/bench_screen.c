@@ -31,8 +31,7 @@ void bench_path_encode(void *arg)
     bench_path *path = arg;
     unsigned threads = sae_context_threads(path->screen->context);
     saei_screen_counts sum = {0};
-    for (unsigned worker = 0; worker < threads; worker++)
-        saei_screen_counts_add(&sum, path->counts + worker);
+    saei_screen_counts_add(&sum, path->counts, threads);
     path->encoder.start = saei_screen_start(sum.ends);
     memset(path->counts, 0, threads * sizeof *path->counts);
     saei_blas_begin();

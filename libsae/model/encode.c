@@ -112,8 +112,7 @@ static void encode_level(sae_context *context, saei_slot_rows *level, encode_job
     job.level = level;
     memset(level->counts, 0, threads * sizeof *level->counts);
     saei_parallel_for(context, (level->held + job.tile_rows - 1) / job.tile_rows, encode_tile, &job);
-    for (size_t worker = 0; worker < threads; worker++)
-        saei_screen_counts_add(&sum, &level->counts[worker]);
+    saei_screen_counts_add(&sum, level->counts, threads);
     level->start = saei_screen_start(sum.ends);
 }
 

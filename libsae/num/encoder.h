@@ -39,8 +39,8 @@ typedef struct saei_screen_counts {
     uint64_t ends[SAEI_SCREEN_ENDS]; /* rows by their k-th largest over their norm */
 } saei_screen_counts;
 
-/* sum += counts */
-void saei_screen_counts_add(saei_screen_counts *sum, const saei_screen_counts *counts);
+/* sum += counts [n] */
+void saei_screen_counts_add(saei_screen_counts *sum, const saei_screen_counts *counts, size_t n);
 
 /* saei_encoder.start that all but one in 512 of such rows exceed. */
 float saei_screen_start(const uint64_t ends[SAEI_SCREEN_ENDS]);

@@ -16,7 +16,7 @@ static size_t padded(size_t n_latents)
     return saei_mul(saei_panels_count(n_latents), SAEI_PANEL);
 }
 
-/* In bytes a line less than twice as many may be needed as in wide numbers. */
+/* Room for both bytes of each number, which is enough for wide numbers too. */
 static size_t lines_length(size_t d, size_t n_latents)
 {
     return saei_mul(saei_mul(2 * SAEI_LINE, saei_byte_lines(d)), padded(n_latents));

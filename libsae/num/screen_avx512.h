@@ -1,4 +1,4 @@
-/* What the 512-bit kernels share. */
+/* What the 512-bit kernels share. Defined before: TILE_TARGET, WIDE_DOT(sum, w, x). */
 #include "num/screen_kernel.h"
 
 #include <immintrin.h>
@@ -20,4 +20,21 @@ static inline void multiply_and_test(saei_screen_strip *strips, size_t n, const 
                          panel->n_lines);
     for (size_t s = 0; s < n; s++)
         test_sums(strips + s, sums + s * SUMS, panel);
+}
+
+#define PRODUCT_NAME wide_of_one
+#define PRODUCT_LATENTS 12
+#define PRODUCT_VECTORS 1
+#define PRODUCT_DOT WIDE_DOT
+#include "num/screen_product.h"
+
+#define PRODUCT_NAME wide_of_two
+#define PRODUCT_LATENTS 12
+#define PRODUCT_VECTORS 2
+#define PRODUCT_DOT WIDE_DOT
+#include "num/screen_product.h"
+
+static void wide(saei_screen_strip *strips, size_t n, const saei_screen_panel *panel)
+{
+    multiply_and_test(strips, n, panel, wide_of_one, wide_of_two);
 }

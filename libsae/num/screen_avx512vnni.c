@@ -2,22 +2,10 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define TILE_TARGET "avx512f,avx512vnni"
+#define WIDE_DOT(sum, w, x) ((integers)_mm512_dpwssd_epi32((__m512i)(sum), (__m512i)(w), (__m512i)(x)))
 #include "num/screen_avx512.h"
 
-#define WIDE_DOT(sum, w, x) ((integers)_mm512_dpwssd_epi32((__m512i)(sum), (__m512i)(w), (__m512i)(x)))
 #define BYTES_DOT(sum, w, x) ((integers)_mm512_dpbusd_epi32((__m512i)(sum), (__m512i)(w), (__m512i)(x)))
-
-#define PRODUCT_NAME wide_of_one
-#define PRODUCT_LATENTS 12
-#define PRODUCT_VECTORS 1
-#define PRODUCT_DOT WIDE_DOT
-#include "num/screen_product.h"
-
-#define PRODUCT_NAME wide_of_two
-#define PRODUCT_LATENTS 12
-#define PRODUCT_VECTORS 2
-#define PRODUCT_DOT WIDE_DOT
-#include "num/screen_product.h"
 
 #define PRODUCT_NAME bytes_of_one
 #define PRODUCT_LATENTS 12
@@ -30,11 +18,6 @@
 #define PRODUCT_VECTORS 2
 #define PRODUCT_DOT BYTES_DOT
 #include "num/screen_product.h"
-
-static void wide(saei_screen_strip *strips, size_t n, const saei_screen_panel *panel)
-{
-    multiply_and_test(strips, n, panel, wide_of_one, wide_of_two);
-}
 
 static void bytes(saei_screen_strip *strips, size_t n, const saei_screen_panel *panel)
 {

@@ -31,7 +31,7 @@ float saei_screen_start(const uint64_t ends[SAEI_SCREEN_ENDS])
     return rows == 0 || at == 0 ? 0.0f : start;
 }
 
-void saei_screen_counts_add(saei_screen_counts *sum, const saei_screen_counts *counts)
+static void add(saei_screen_counts *sum, const saei_screen_counts *counts)
 {
     sum->rows += counts->rows;
     sum->candidates += counts->candidates;
@@ -40,4 +40,10 @@ void saei_screen_counts_add(saei_screen_counts *sum, const saei_screen_counts *c
     sum->restarted += counts->restarted;
     for (size_t at = 0; at < SAEI_SCREEN_ENDS; at++)
         sum->ends[at] += counts->ends[at];
+}
+
+void saei_screen_counts_add(saei_screen_counts *sum, const saei_screen_counts *counts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        add(sum, counts + i);
 }

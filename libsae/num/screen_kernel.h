@@ -52,7 +52,8 @@ typedef struct saei_byte_latent {
     const char *low;  /* [n_lines] lines */
 } saei_byte_latent;
 
-/* dots = Σ h h', Σ (l h' + h l'), Σ l l'; row [n_lines, high and low line], signed. */
+/* dots = Σ h h', Σ (l h' + h l'), Σ l l' with what is added to the latent's; row [n_lines, high and low
+   line], signed. */
 typedef void (*saei_byte_dots_fn)(int32_t dots[3], saei_byte_latent latent, const char *row, size_t n_lines);
 
 typedef struct saei_screen_kernel {

@@ -63,9 +63,8 @@ static void encode(const saei_objective_job *job)
     memset(o->counts, 0, workers * sizeof *o->counts);
     saei_blas_begin();
     saei_parallel_for(o->context, tiles, encode_task, (void *)(uintptr_t)job);
-    for (size_t worker = 0; worker < workers; worker++)
-        saei_screen_counts_add(&batch, &o->counts[worker]);
-    saei_screen_counts_add(&o->screened, &batch);
+    saei_screen_counts_add(&batch, o->counts, workers);
+    saei_screen_counts_add(&o->screened, &batch, 1);
     /* Few held-out rows say little of the next batch. */
     if (o->panels != NULL && job->rows == o->settings.batch_rows)
         saei_screening_learn(&o->screening, &batch, o->settings.d, o->settings.n_latents,

@@ -37,6 +37,7 @@ typedef struct near_list {
 typedef struct exact_run {
     sae_context *context;
     saei_encoder encoder;
+    saei_panels *panels;         /* the encoder's */
     float *x, *scratch, *scores; /* scores [workers, ROWS, BLOCK] */
     near_list *near;             /* [workers, ROWS] */
     float norm_max, bias_max;
@@ -204,16 +205,14 @@ static size_t count_mismatches(const exact_run *run)
 static size_t screen(exact_run *run, bool bytes, saei_screen_counts *sum)
 {
     const saei_encoder *e = &run->encoder;
-    saei_panels *panels = (saei_panels *)(uintptr_t)e->panels;
-    if (saei_panels_in_bytes(panels) != bytes) {
-        saei_panels_use_bytes(panels, bytes);
-        saei_panels_pack(panels, 0, e->n_latents, e->W_enc);
+    if (saei_panels_in_bytes(run->panels) != bytes) {
+        saei_panels_use_bytes(run->panels, bytes);
+        saei_panels_pack(run->panels, 0, e->n_latents, e->W_enc);
     }
     run->encoder.start = saei_screen_start(sum->ends);
     memset(run->counts, 0, sizeof run->counts);
     saei_parallel_for(run->context, TILES, encode_tile, run);
-    for (size_t t = 0; t < TILES; t++)
-        saei_screen_counts_add(sum, &run->counts[t]);
+    saei_screen_counts_add(sum, run->counts, TILES);
     return count_mismatches(run);
 }
 
@@ -287,6 +286,7 @@ int main(int argc, char **argv)
         saei_panels_new(&panels, run.context, d, n_latents, NULL, NULL) != SAE_OK)
         return 2;
     saei_panels_pack(panels, 0, n_latents, W);
+    run.panels = panels;
     run.encoder = (saei_encoder){d, n_latents, k, W, b, NULL, panels, 0.0f};
     run.norm_max = largest_norm(W, n_latents, d);
     for (size_t j = 0; j < n_latents; j++)

@@ -24,9 +24,9 @@ START_TEST(start_is_below_almost_all_ends)
         ck_assert(start <= end && start > 0.96f * end);
         saei_screen_counts few = rows_ending_at(end / 3.0f, 5), several = rows_ending_at(end / 3.0f, 15);
         saei_screen_counts with_few = counts;
-        saei_screen_counts_add(&with_few, &few);
+        saei_screen_counts_add(&with_few, &few, 1);
         ck_assert(saei_screen_start(with_few.ends) == start);
-        saei_screen_counts_add(&counts, &several);
+        saei_screen_counts_add(&counts, &several, 1);
         ck_assert(saei_screen_start(counts.ends) <= end / 3.0f);
     }
 }
