@@ -43,8 +43,8 @@ typedef struct saei_line_places {
 /* Packs v [d]. For any two such vectors, every partial sum of Σ q_i q'_i in any order fits 32 bits. */
 saei_fixed_bounds saei_fixed_pack_wide(saei_line_places lines, const float *v, size_t d);
 
-/* Packs v [d], d <= SAEI_BYTES_DIMENSIONS_MAX, as bytes, signed when flip is 0. With 0x80 their highest bit is
-   flipped, which adds 128 to each: they are unsigned then. */
+/* Packs v [d], d <= SAEI_BYTES_DIMENSIONS_MAX, as bytes, signed when flip is 0. With 0x80 their highest bit
+   is flipped, which adds 128 to each: they are unsigned then. */
 saei_fixed_bounds saei_fixed_pack_bytes(saei_line_places high, saei_line_places low, uint8_t flip,
                                         const float *v, size_t d);
 

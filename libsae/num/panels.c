@@ -110,10 +110,20 @@ saei_screen_panel saei_panels_at(const saei_panels *panels, size_t i)
                                .first = (uint32_t)(i * SAEI_PANEL)};
 }
 
-saei_byte_latent saei_panels_latent(const saei_panels *panels, size_t j, saei_fixed_bounds *bounds)
+const saei_fixed_bounds *saei_panels_bounds_of(const saei_panels *panels)
 {
-    *bounds = panels->bounds[j];
-    return (saei_byte_latent){places_of(panels, j).first, low_of(panels, j)};
+    return panels->bounds;
+}
+
+saei_lines saei_panels_high(const saei_panels *panels, size_t j)
+{
+    saei_line_places places = places_of(panels, j);
+    return (saei_lines){places.first, places.stride};
+}
+
+saei_lines saei_panels_low(const saei_panels *panels, size_t j)
+{
+    return (saei_lines){low_of(panels, j), SAEI_LINE};
 }
 
 float saei_panels_norm_max(const saei_panels *panels)

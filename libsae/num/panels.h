@@ -31,8 +31,10 @@ const saei_screen_kernel *saei_panels_kernel(const saei_panels *panels);
 /* Panel i, without bias and floor; i < saei_panels_count(n_latents). */
 saei_screen_panel saei_panels_at(const saei_panels *panels, size_t i);
 
-/* Latent j of panels in bytes, and what is known of it. */
-saei_byte_latent saei_panels_latent(const saei_panels *panels, size_t j, saei_fixed_bounds *bounds);
+/* What is known of each latent, and the high and low bytes of latent j, 128 added to each. */
+const saei_fixed_bounds *saei_panels_bounds_of(const saei_panels *panels);
+saei_lines saei_panels_high(const saei_panels *panels, size_t j);
+saei_lines saei_panels_low(const saei_panels *panels, size_t j);
 
 /* The largest saei_fixed_bounds.norm of all latents. */
 float saei_panels_norm_max(const saei_panels *panels);

@@ -10,9 +10,10 @@
 #define PRODUCT_DOT(sum, w, x) ((sum) + (integers)_mm256_madd_epi16((__m256i)(w), (__m256i)(x)))
 #include "num/screen_product.h"
 
-static void wide(saei_screen_strip *strips, size_t n, const saei_screen_panel *panel)
+static void wide(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
+                 saei_screen_hits *hits)
 {
-    multiply_and_test(strips, n, panel, product);
+    multiply_and_test(hits, strips, n, panel, product);
 }
 
 static bool runs_here(void)

@@ -5,14 +5,15 @@
 
 #define TILE_LANES 8
 #define TILE_REACHES(x, y) (uint32_t) _mm256_movemask_ps(_mm256_cmp_ps((__m256)(x), (__m256)(y), _CMP_GE_OQ))
+#define TILE_MAX(x, y) (test_floats) _mm256_max_ps((__m256)(x), (__m256)(y))
 #include "num/screen_test.h"
 
 typedef void (*product_fn)(int32_t *sums, size_t sum_stride, const char *x, size_t x_stride, const char *w,
                            size_t n_lines);
 
 /* Two vectors to a strip, half a panel at a time. */
-static inline void multiply_and_test(saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
-                                     product_fn product)
+static inline void multiply_and_test(saei_screen_hits *hits, const saei_screen_strip *strips, size_t n,
+                                     const saei_screen_panel *panel, product_fn product)
 {
     enum { HALF = SAEI_PANEL / 2 };
     int32_t sums[SAEI_PANEL * SAEI_STRIP];
@@ -20,6 +21,6 @@ static inline void multiply_and_test(saei_screen_strip *strips, size_t n, const 
         for (size_t l = 0; l < SAEI_PANEL; l += HALF)
             product(sums + l * SAEI_STRIP, TILE_LANES, strips[s].packed, TILE_LANES * SAEI_UNIT,
                     panel->lines + l * SAEI_LINE, panel->n_lines);
-        test_sums(strips + s, sums, panel);
+        test_sums(hits, sums, strips + s, panel);
     }
 }

@@ -19,28 +19,31 @@
 #define PRODUCT_DOT BYTES_DOT
 #include "num/screen_product.h"
 
-static void bytes(saei_screen_strip *strips, size_t n, const saei_screen_panel *panel)
+static void bytes(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
+                  saei_screen_hits *hits)
 {
-    multiply_and_test(strips, n, panel, bytes_of_one, bytes_of_two);
+    multiply_and_test(hits, strips, n, panel, bytes_of_one, bytes_of_two);
 }
 
-__attribute__((target(TILE_TARGET))) static void byte_dots(int32_t dots[3], saei_byte_latent w,
-                                                           const char *row, size_t n_lines)
+__attribute__((target(TILE_TARGET))) static inline void add_line(__m512i *sum, const char *w, const char *x)
 {
-    __m512i hh = _mm512_setzero_si512(), lh = hh, hl = hh, ll = hh;
-    for (size_t i = 0; i < n_lines; i++) {
-        __m512i w_high = _mm512_loadu_si512(w.high + i * SAEI_PANEL * SAEI_LINE);
-        __m512i w_low = _mm512_loadu_si512(w.low + i * SAEI_LINE);
-        __m512i high = _mm512_loadu_si512(row + 2 * i * SAEI_LINE);
-        __m512i low = _mm512_loadu_si512(row + (2 * i + 1) * SAEI_LINE);
-        hh = _mm512_dpbusd_epi32(hh, w_high, high);
-        lh = _mm512_dpbusd_epi32(lh, w_low, high);
-        hl = _mm512_dpbusd_epi32(hl, w_high, low);
-        ll = _mm512_dpbusd_epi32(ll, w_low, low);
+    *sum = _mm512_dpbusd_epi32(*sum, _mm512_loadu_si512(w), _mm512_loadu_si512(x));
+}
+
+/* Four sums, for each is to wait for its last product. */
+__attribute__((target(TILE_TARGET))) static int32_t byte_dot(saei_lines w, saei_lines x, size_t n_lines)
+{
+    __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
+    size_t i = 0;
+    for (; i + 4 <= n_lines; i += 4, w.first += 4 * w.stride, x.first += 4 * x.stride) {
+        add_line(&a, w.first, x.first);
+        add_line(&b, w.first + w.stride, x.first + x.stride);
+        add_line(&c, w.first + 2 * w.stride, x.first + 2 * x.stride);
+        add_line(&d, w.first + 3 * w.stride, x.first + 3 * x.stride);
     }
-    dots[0] = _mm512_reduce_add_epi32(hh);
-    dots[1] = _mm512_reduce_add_epi32(_mm512_add_epi32(lh, hl));
-    dots[2] = _mm512_reduce_add_epi32(ll);
+    for (; i < n_lines; i++, w.first += w.stride, x.first += x.stride)
+        add_line(&a, w.first, x.first);
+    return _mm512_reduce_add_epi32(_mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d)));
 }
 
 static bool runs_here(void)
@@ -48,6 +51,6 @@ static bool runs_here(void)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vnni");
 }
 
-const saei_screen_kernel saei_screen_avx512vnni = {"avx512vnni", wide, bytes, byte_dots, runs_here};
+const saei_screen_kernel saei_screen_avx512vnni = {"avx512vnni", wide, bytes, byte_dot, runs_here};
 
 #endif

@@ -1,5 +1,5 @@
 /* The inner loop of screening: approximate scores of strips of rows against a panel of latents, of which only
-   those leave the kernel that may be among the k largest of their row. */
+   those leave the kernel that may be among the k largest of their row: its hits. */
 #ifndef SAEI_SCREEN_KERNEL_H
 #define SAEI_SCREEN_KERNEL_H
 
@@ -19,47 +19,51 @@ typedef struct saei_screen_panel {
     uint32_t first;                   /* latent */
 } saei_screen_panel;
 
-/* |score − exact| ≤ per_norm · norm_j + per_error · error_j + constant. */
-typedef struct saei_screen_bound {
-    float per_norm, per_error, constant;
-} saei_screen_bound;
-
-/* The candidates of a row. */
-typedef struct saei_screen_row {
-    float threshold; /* candidates reach it with their upper bound; NaN: takes none */
-    uint32_t n;
-    float *lower, *upper; /* [n]; lower is -INFINITY unless surely above the floor */
-    uint32_t *latent;     /* [n] ascending */
-} saei_screen_row;
-
-/* 16 rows side by side; rows have room for SAEI_PANEL more candidates. */
+/* 16 rows side by side. */
 typedef struct saei_screen_strip {
     const char *packed;         /* as saei_fixed_interleave; bytes are signed */
+    uint32_t first;             /* row */
     int32_t offset[SAEI_STRIP]; /* to be taken off the sums: 128 times the sum of a row's bytes */
     float unit[SAEI_STRIP], per_norm[SAEI_STRIP], per_error[SAEI_STRIP], constant[SAEI_STRIP];
-    float threshold[SAEI_STRIP];
-    saei_screen_row *rows;
-    uint32_t fullest; /* at least the n of each row */
+    float threshold[SAEI_STRIP]; /* what upper bounds must reach; NaN: nothing does */
 } saei_screen_strip;
 
-/* Appends candidates of the panel to the rows of n <= SAEI_STRIPS_AT_ONCE strips, whose packed rows follow
-   each other. The error of a latent is its `coarse` one. */
-typedef void (*saei_screen_tile_fn)(saei_screen_strip *strips, size_t n, const saei_screen_panel *panel);
+/* A row and a latent whose upper bound reaches the row's threshold and the latent's floor. */
+typedef struct saei_screen_hit {
+    uint32_t row, latent;
+    int32_t sum;   /* of products, the offset taken off */
+    int32_t mixed; /* for who looks again */
+} saei_screen_hit;
 
-/* A latent in bytes, 128 added to each. */
-typedef struct saei_byte_latent {
-    const char *high; /* [n_lines] lines, SAEI_PANEL lines from one to the next */
-    const char *low;  /* [n_lines] lines */
-} saei_byte_latent;
+/* What a call of a kernel may find, and room for some such calls. */
+enum {
+    SAEI_HITS_OF_TILE = SAEI_STRIPS_AT_ONCE * SAEI_STRIP * SAEI_PANEL,
+    SAEI_HITS_MAX = 2 * SAEI_HITS_OF_TILE
+};
 
-/* dots = Σ h h', Σ (l h' + h l'), Σ l l' with what is added to the latent's; row [n_lines, high and low
-   line], signed. */
-typedef void (*saei_byte_dots_fn)(int32_t dots[3], saei_byte_latent latent, const char *row, size_t n_lines);
+typedef struct saei_screen_hits {
+    size_t n;
+    saei_screen_hit at[SAEI_HITS_MAX];
+} saei_screen_hits;
+
+/* Appends the hits of the panel in n <= SAEI_STRIPS_AT_ONCE strips, whose packed rows follow each other;
+   those of a row in the order of latents. The error of a latent is its `coarse` one. */
+typedef void (*saei_screen_tile_fn)(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
+                                    saei_screen_hits *hits);
+
+/* The lines of a vector: `stride` bytes from one to the next. */
+typedef struct saei_lines {
+    const char *first;
+    size_t stride;
+} saei_lines;
+
+/* Σ w_i x_i of n_lines lines of bytes, those of w unsigned. */
+typedef int32_t (*saei_byte_dot_fn)(saei_lines w, saei_lines x, size_t n_lines);
 
 typedef struct saei_screen_kernel {
     const char *name;
     saei_screen_tile_fn wide, bytes; /* bytes NULL: not at twice the speed here */
-    saei_byte_dots_fn byte_dots;     /* with bytes */
+    saei_byte_dot_fn byte_dot;       /* with bytes */
     bool (*runs_here)(void);
 } saei_screen_kernel;
 
@@ -72,19 +76,18 @@ extern const saei_screen_kernel saei_screen_sse2, saei_screen_avx2, saei_screen_
 /* Kernels that run on this machine, the fastest first; NULL after the last. All give the same bits. */
 const saei_screen_kernel *saei_screen_kernel_at(size_t i);
 
-static inline void saei_screen_row_push(saei_screen_row *row, uint32_t latent, float lower, float upper,
-                                        float floor)
+/* Bit 16 l + r of `found` tells whether row r of the strip hits latent l of the panel. sums [SAEI_PANEL]
+   [SAEI_STRIP] */
+static inline void saei_screen_add_hits(saei_screen_hits *hits, const uint64_t found[SAEI_PANEL / 4],
+                                        const int32_t *sums, const saei_screen_strip *strip,
+                                        const saei_screen_panel *panel)
 {
-    row->lower[row->n] = lower > floor ? lower : -__builtin_inff();
-    row->upper[row->n] = upper;
-    row->latent[row->n++] = latent;
-}
-
-static inline void saei_screen_push(saei_screen_strip *strip, size_t row, uint32_t latent, float lower,
-                                    float upper, float floor)
-{
-    saei_screen_row_push(strip->rows + row, latent, lower, upper, floor);
-    strip->fullest = strip->rows[row].n > strip->fullest ? strip->rows[row].n : strip->fullest;
+    for (uint32_t i = 0; i < SAEI_PANEL / 4; i++)
+        for (uint64_t bits = found[i]; bits != 0; bits &= bits - 1) {
+            uint32_t at = 64 * i + (uint32_t)__builtin_ctzll(bits), r = at % SAEI_STRIP;
+            hits->at[hits->n++] = (saei_screen_hit){strip->first + r, panel->first + at / SAEI_STRIP,
+                                                    sums[at] - strip->offset[r], 0};
+        }
 }
 
 #endif

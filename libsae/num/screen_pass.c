@@ -1,7 +1,6 @@
 #include "base/memory.h"
 #include "num/panels.h"
-#include "num/screen_row.h"
-#include "num/screen_work.h"
+#include "num/screen_hits.h"
 
 #include <math.h>
 
@@ -33,51 +32,20 @@ static saei_screen_panel panel_at(const saei_encoder *e, const panel_edge *edge,
     return panel;
 }
 
-/* Latents of a row that a group of panels has brought, before their lines leave the cache or the row's room
-   is used up. */
-static void refine(const saei_screen_work *work, size_t r, uint32_t *n_refined, saei_screen_counts *counts)
-{
-    saei_screen_row *candidates = work->candidates + r;
-    if (work->in_bytes && candidates->n > *n_refined) {
-        counts->refined += candidates->n - *n_refined;
-        saei_screen_row_refine(candidates, *n_refined, work->bytes + r, work->e);
-    }
-    *n_refined = candidates->n;
-}
-
-/* A row without room for another panel raises its threshold. refined [SAEI_STRIP] */
-static void make_room(const saei_screen_work *work, size_t s, uint32_t *refined, saei_screen_counts *counts)
-{
-    saei_screen_strip *strip = work->strips + s;
-    strip->fullest = 0;
-    for (size_t i = 0; i < SAEI_STRIP; i++) {
-        saei_screen_row *candidates = strip->rows + i;
-        if (candidates->n + SAEI_PANEL > work->capacity) {
-            refine(work, s * SAEI_STRIP + i, &refined[i], counts);
-            saei_screen_row_raise(candidates, work->e->k, work->capacity);
-            refined[i] = candidates->n;
-            strip->threshold[i] = candidates->threshold;
-        }
-        strip->fullest = candidates->n > strip->fullest ? candidates->n : strip->fullest;
-    }
-}
-
-/* n <= SAEI_STRIPS_AT_ONCE strips against a group of panels. */
+/* n <= SAEI_STRIPS_AT_ONCE strips against a group of panels, whose hits are taken while its lines are in the
+   cache. */
 static void screen_strips(const saei_screen_work *work, size_t first, size_t n,
                           const saei_screen_panel *panels, size_t n_panels, saei_screen_counts *counts)
 {
     saei_screen_tile_fn tile = work->in_bytes ? work->kernel->bytes : work->kernel->wide;
-    uint32_t refined[SAEI_STRIPS_AT_ONCE * SAEI_STRIP];
-    for (size_t i = 0; i < n * SAEI_STRIP; i++)
-        refined[i] = work->candidates[first * SAEI_STRIP + i].n;
+    saei_screen_hits hits;
+    hits.n = 0;
     for (size_t p = 0; p < n_panels; p++) {
-        tile(work->strips + first, n, panels + p);
-        for (size_t s = 0; s < n; s++)
-            if (work->strips[first + s].fullest + SAEI_PANEL > work->capacity)
-                make_room(work, first + s, refined + s * SAEI_STRIP, counts);
+        tile(work->strips + first, n, panels + p, &hits);
+        if (hits.n > SAEI_HITS_MAX - SAEI_HITS_OF_TILE)
+            saei_screen_take_hits(work, &hits, counts);
     }
-    for (size_t i = 0; i < n * SAEI_STRIP; i++)
-        refine(work, first * SAEI_STRIP + i, &refined[i], counts);
+    saei_screen_take_hits(work, &hits, counts);
 }
 
 void saei_screen_rows_pass(const saei_screen_work *work, saei_screen_counts *counts)

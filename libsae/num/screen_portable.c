@@ -33,52 +33,51 @@ static inline void multiply(int32_t sums[SAEI_PANEL][SAEI_STRIP], const char *x,
                     add_unit(&sums[l][r], w + l * SAEI_LINE, x + r * SAEI_UNIT);
 }
 
-static void test_sums(saei_screen_strip *strip, int32_t sums[SAEI_PANEL][SAEI_STRIP],
-                      const saei_screen_panel *panel)
+static void test_sums(saei_screen_hits *hits, int32_t sums[SAEI_PANEL][SAEI_STRIP],
+                      const saei_screen_strip *strip, const saei_screen_panel *panel)
 {
+    uint64_t found[SAEI_PANEL / 4] = {0};
     for (size_t l = 0; l < SAEI_PANEL; l++)
         for (size_t r = 0; r < SAEI_STRIP; r++) {
             const saei_fixed_bounds *w = panel->latents + l;
             float score = (float)(sums[l][r] - strip->offset[r]) * w->unit * strip->unit[r] + panel->bias[l];
-            float bound =
-                strip->per_norm[r] * w->norm + (strip->per_error[r] * w->coarse + strip->constant[r]);
-            float upper = score + bound, lower = score - bound;
-            if (upper >= strip->threshold[r] && upper >= panel->floor[l])
-                saei_screen_push(strip, r, panel->first + (uint32_t)l, lower, upper, panel->floor[l]);
+            float upper = score + (strip->per_norm[r] * w->norm +
+                                   (strip->per_error[r] * w->coarse + strip->constant[r]));
+            uint64_t hit = upper >= strip->threshold[r] && upper >= panel->floor[l];
+            found[l / 4] |= hit << (l % 4 * SAEI_STRIP + r);
         }
+    saei_screen_add_hits(hits, found, &sums[0][0], strip, panel);
 }
 
-static void wide(saei_screen_strip *strips, size_t n, const saei_screen_panel *panel)
+static inline void multiply_and_test(saei_screen_hits *hits, const saei_screen_strip *strips, size_t n,
+                                     const saei_screen_panel *panel, unit_product_fn add_unit)
 {
     int32_t sums[SAEI_PANEL][SAEI_STRIP];
     for (size_t s = 0; s < n; s++) {
-        multiply(sums, strips[s].packed, panel, wide_unit);
-        test_sums(strips + s, sums, panel);
+        multiply(sums, strips[s].packed, panel, add_unit);
+        test_sums(hits, sums, strips + s, panel);
     }
 }
 
-static void bytes(saei_screen_strip *strips, size_t n, const saei_screen_panel *panel)
+static void wide(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
+                 saei_screen_hits *hits)
 {
-    int32_t sums[SAEI_PANEL][SAEI_STRIP];
-    for (size_t s = 0; s < n; s++) {
-        multiply(sums, strips[s].packed, panel, byte_unit);
-        test_sums(strips + s, sums, panel);
-    }
+    multiply_and_test(hits, strips, n, panel, wide_unit);
 }
 
-static void byte_dots(int32_t dots[3], saei_byte_latent w, const char *row, size_t n_lines)
+static void bytes(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
+                  saei_screen_hits *hits)
 {
-    memset(dots, 0, 3 * sizeof *dots);
-    for (size_t line = 0; line < n_lines; line++)
-        for (size_t u = 0; u < SAEI_LINE; u += SAEI_UNIT) {
-            const char *w_high = w.high + line * SAEI_PANEL * SAEI_LINE + u,
-                       *w_low = w.low + line * SAEI_LINE + u;
-            const char *high = row + 2 * line * SAEI_LINE + u, *low = high + SAEI_LINE;
-            byte_unit(&dots[0], w_high, high);
-            byte_unit(&dots[1], w_low, high);
-            byte_unit(&dots[1], w_high, low);
-            byte_unit(&dots[2], w_low, low);
-        }
+    multiply_and_test(hits, strips, n, panel, byte_unit);
+}
+
+static int32_t byte_dot(saei_lines w, saei_lines x, size_t n_lines)
+{
+    int32_t sum = 0;
+    for (size_t i = 0; i < n_lines; i++)
+        for (size_t u = 0; u < SAEI_LINE; u += SAEI_UNIT)
+            byte_unit(&sum, w.first + i * w.stride + u, x.first + i * x.stride + u);
+    return sum;
 }
 
 static bool runs_here(void)
@@ -86,4 +85,4 @@ static bool runs_here(void)
     return true;
 }
 
-const saei_screen_kernel saei_screen_portable = {"portable", wide, bytes, byte_dots, runs_here};
+const saei_screen_kernel saei_screen_portable = {"portable", wide, bytes, byte_dot, runs_here};

@@ -16,7 +16,7 @@ saei_screen_bound saei_screen_bound_of(float norm, float error, size_t d, float 
                                .constant = (float)(up * (8.0 * u * (double)bias_max + 0x1p-120))};
 }
 
-enum { LANES = 8, GROUP = SAEI_ROW_SLACK, ROUNDS = 8 };
+enum { LANES = 8, GROUP = SAEI_ROW_SLACK, ROUNDS = 8, FEW = 12 };
 
 typedef float floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t integers __attribute__((vector_size(4 * LANES)));
@@ -110,9 +110,9 @@ SAEI_CLONES void saei_screen_row_raise(saei_screen_row *row, size_t k, size_t ca
     if (row->n >= LANES && count_above(row->lower, row->n, row->threshold) > k)
         row->threshold = nearly_cut(row->lower, row->n, k, row->threshold);
     drop_below_threshold(row);
-    if (row->n + SAEI_PANEL > capacity)
+    if (row->n + FEW > capacity)
         saei_screen_row_settle(row, k);
-    if (row->n + SAEI_PANEL > capacity) {
+    if (row->n + FEW > capacity) {
         row->threshold = NAN;
         row->n = 0;
     }

@@ -3,20 +3,33 @@
 #ifndef SAEI_SCREEN_ROW_H
 #define SAEI_SCREEN_ROW_H
 
-#include "num/screen_kernel.h"
-
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* Places behind a row's candidates that the functions below may look at. */
 enum { SAEI_ROW_SLACK = 32 };
+
+/* |score − exact| ≤ per_norm · norm_j + per_error · error_j + constant. */
+typedef struct saei_screen_bound {
+    float per_norm, per_error, constant;
+} saei_screen_bound;
+
+/* The candidates of a row. */
+typedef struct saei_screen_row {
+    float threshold; /* candidates reach it with their upper bound; NaN: takes none */
+    uint32_t n;
+    float *lower, *upper; /* [n]; lower is -INFINITY unless surely above the floor */
+    uint32_t *latent;     /* [n] ascending */
+} saei_screen_row;
 
 /* The bound for a packed row of d dimensions whose norm and error are at most these, and for biases of at
    most bias_max. */
 saei_screen_bound saei_screen_bound_of(float norm, float error, size_t d, float bias_max);
 
 /* Raises the threshold towards the k-th largest lower bound, as far as is quickly found, if more than k are
-   above the threshold; candidates below it leave. When so many stay even after saei_screen_row_settle that a
-   kernel lacks room (capacity), the row is given up: no candidates, and a threshold of NaN. */
+   above the threshold; candidates below it leave. When few of `capacity` places are left even after
+   saei_screen_row_settle, the row is given up: no candidates, and a threshold of NaN. */
 void saei_screen_row_raise(saei_screen_row *row, size_t k, size_t capacity);
 
 /* Raises the threshold until at most k lower bounds are above it, and at least k are not below, if so many

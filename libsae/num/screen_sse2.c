@@ -6,6 +6,7 @@
 #define TILE_TARGET "sse2"
 #define TILE_LANES 4
 #define TILE_REACHES(x, y) (uint32_t) _mm_movemask_ps(_mm_cmpge_ps((__m128)(x), (__m128)(y)))
+#define TILE_MAX(x, y) (test_floats) _mm_max_ps((__m128)(x), (__m128)(y))
 #include "num/screen_test.h"
 
 #define PRODUCT_NAME product
@@ -14,14 +15,15 @@
 #define PRODUCT_DOT(sum, w, x) ((sum) + (integers)_mm_madd_epi16((__m128i)(w), (__m128i)(x)))
 #include "num/screen_product.h"
 
-static void wide(saei_screen_strip *strips, size_t n, const saei_screen_panel *panel)
+static void wide(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
+                 saei_screen_hits *hits)
 {
     int32_t sums[SAEI_PANEL * SAEI_STRIP];
     for (size_t s = 0; s < n; s++) {
         for (size_t l = 0; l < SAEI_PANEL; l += 3)
             product(sums + l * SAEI_STRIP, TILE_LANES, strips[s].packed, TILE_LANES * SAEI_UNIT,
                     panel->lines + l * SAEI_LINE, panel->n_lines);
-        test_sums(strips + s, sums, panel);
+        test_sums(hits, sums, strips + s, panel);
     }
 }
 

@@ -1,5 +1,4 @@
 #include "num/panels.h"
-#include "num/screen_row.h"
 #include "num/screen_work.h"
 
 #include <float.h>
@@ -48,8 +47,7 @@ static void pack_strip(const saei_screen_work *work, size_t s)
     saei_fixed_interleave(packed, (saei_line_places){lines, work->in_bytes ? 2 * SAEI_LINE : SAEI_LINE},
                           length, n_lines);
     work->strips[s].packed = packed;
-    work->strips[s].rows = work->candidates + s * SAEI_STRIP;
-    work->strips[s].fullest = 0;
+    work->strips[s].first = (uint32_t)(s * SAEI_STRIP);
 }
 
 static int32_t sum_of_bytes(const char *line, size_t n_lines)
@@ -61,19 +59,19 @@ static int32_t sum_of_bytes(const char *line, size_t n_lines)
     return sum;
 }
 
-/* Returns what is to be taken off the sums of high bytes. */
-static int32_t start_bytes(const saei_screen_work *work, size_t r, float bias)
+static saei_screen_query query_of(const saei_screen_work *work, size_t r, float bias)
 {
-    size_t d = work->e->d;
+    size_t d = work->e->d, n_lines = saei_byte_lines(d);
     const saei_fixed_bounds *known = work->bounds + r;
-    saei_byte_row *row = work->bytes + r;
-    row->lines = work->lines + r * saei_screen_lines_bytes(d);
-    row->n_lines = saei_byte_lines(d);
-    row->high_offset = 128 * sum_of_bytes(row->lines, row->n_lines);
-    row->low_offset = 128 * sum_of_bytes(row->lines + SAEI_LINE, row->n_lines);
-    row->unit = known->unit;
-    row->bound = saei_screen_bound_of(known->norm, known->error, d, bias);
-    return row->high_offset;
+    saei_screen_query query = {.unit = known->unit,
+                               .bound = saei_screen_bound_of(known->norm, known->error, d, bias)};
+    if (work->in_bytes) {
+        query.high = work->lines + r * saei_screen_lines_bytes(d);
+        query.low = query.high + SAEI_LINE;
+        query.high_offset = 128 * sum_of_bytes(query.high, n_lines);
+        query.low_offset = 128 * sum_of_bytes(query.low, n_lines);
+    }
+    return query;
 }
 
 static void start_row(const saei_screen_work *work, size_t r, float bias)
@@ -84,9 +82,10 @@ static void start_row(const saei_screen_work *work, size_t r, float bias)
     size_t i = r % SAEI_STRIP;
     saei_screen_bound bound = saei_screen_bound_of(known->norm, known->coarse, work->e->d, bias);
     bool screened = known->norm <= SAEI_FIXED_NORM_MAX && bias <= BIAS_MAX;
+    work->queries[r] = query_of(work, r, bias);
     candidates->n = 0;
     candidates->threshold = !screened ? NAN : work->start > 0.0f ? work->start * known->norm : -INFINITY;
-    strip->offset[i] = work->in_bytes ? start_bytes(work, r, bias) : 0;
+    strip->offset[i] = work->queries[r].high_offset;
     strip->unit[i] = known->unit;
     strip->per_norm[i] = bound.per_norm;
     strip->per_error[i] = bound.per_error;

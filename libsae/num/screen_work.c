@@ -2,7 +2,6 @@
 #include "base/memory.h"
 #include "num/panels.h"
 #include "num/screen.h"
-#include "num/screen_row.h"
 
 enum { SCRATCH_BYTES = 1800 * 1024, ALIGNMENT = 64, TAKEN = 9 };
 
@@ -26,7 +25,7 @@ size_t saei_screen_lines_bytes(size_t d)
 static size_t row_bytes(size_t d, size_t k)
 {
     size_t candidates = saei_mul(places_for(k), 2 * sizeof(float) + sizeof(uint32_t));
-    size_t known = sizeof(saei_screen_row) + sizeof(saei_fixed_bounds) + sizeof(saei_byte_row);
+    size_t known = sizeof(saei_screen_row) + sizeof(saei_fixed_bounds) + sizeof(saei_screen_query);
     return saei_add(saei_add(candidates, saei_mul(2, saei_screen_lines_bytes(d))),
                     known + sizeof(saei_screen_strip) / SAEI_STRIP);
 }
@@ -58,6 +57,7 @@ saei_screen_work saei_screen_work_new(const saei_encoder *e, float *scratch)
     char *left = (char *)scratch;
     saei_screen_work work = {.e = e,
                              .kernel = saei_panels_kernel(e->panels),
+                             .latents = saei_panels_bounds_of(e->panels),
                              .in_bytes = saei_panels_in_bytes(e->panels),
                              .capacity = capacity_for(e->k)};
     work.lines = take(&left, rows * saei_screen_lines_bytes(e->d));
@@ -65,7 +65,7 @@ saei_screen_work saei_screen_work_new(const saei_encoder *e, float *scratch)
     work.strips = take(&left, rows / SAEI_STRIP * sizeof *work.strips);
     work.candidates = take(&left, rows * sizeof *work.candidates);
     work.bounds = take(&left, rows * sizeof *work.bounds);
-    work.bytes = take(&left, rows * sizeof *work.bytes);
+    work.queries = take(&left, rows * sizeof *work.queries);
     float *lower = take(&left, rows * places * sizeof(float));
     float *upper = take(&left, rows * places * sizeof(float));
     uint32_t *latent = take(&left, rows * places * sizeof(uint32_t));

@@ -2,14 +2,23 @@
 #ifndef SAEI_SCREEN_WORK_H
 #define SAEI_SCREEN_WORK_H
 
-#include "num/screen_refine.h"
+#include "num/encoder.h"
+#include "num/screen_kernel.h"
+#include "num/screen_row.h"
 
-#include <stdbool.h>
+/* What is known of a packed row. */
+typedef struct saei_screen_query {
+    float unit;
+    saei_screen_bound bound;         /* of scores from wide numbers, or from all bytes */
+    const char *high, *low;          /* in bytes: [n_lines] lines each, two lines from one to the next */
+    int32_t high_offset, low_offset; /* 128 Σ h and 128 Σ l */
+} saei_screen_query;
 
 /* Some rows of the tile at a time, so that it stays small. */
 typedef struct saei_screen_work {
     const saei_encoder *e;
     const saei_screen_kernel *kernel;
+    const saei_fixed_bounds *latents;
     bool in_bytes;
     float start;
     const float *xc;
@@ -20,7 +29,7 @@ typedef struct saei_screen_work {
     saei_screen_strip *strips;
     saei_screen_row *candidates; /* [n_rows], and the padding of the last strip */
     saei_fixed_bounds *bounds;   /* of the same */
-    saei_byte_row *bytes;        /* of the same, if in bytes */
+    saei_screen_query *queries;  /* of the same */
 } saei_screen_work;
 
 /* Divides the scratch of a worker; rows are to be listed. */

@@ -4,7 +4,7 @@
    more: measured from d 128 to 2304 with AVX-512 (docs/COST.md). A fifth is the margin for other machines. */
 static bool bytes_pay(const saei_screen_counts *batch, size_t d, size_t n_latents)
 {
-    double saved = (double)n_latents * (double)d / 128.0, candidate = 140.0 + (double)d / 12.0;
+    double saved = (double)n_latents * (double)d / 128.0, candidate = 150.0 + (double)d / 24.0;
     return (double)batch->refined * candidate < 0.8 * saved * (double)batch->rows;
 }
 

@@ -7,7 +7,7 @@
 #include "num/panels.h"
 #include "num/rows.h"
 #include "num/screen.h"
-#include "num/screen_refine.h"
+#include "num/screen_hits.h"
 #include "num/screen_row.h"
 
 #include <float.h>
@@ -447,94 +447,75 @@ START_TEST(sums_of_bytes_do_not_overflow)
 }
 END_TEST
 
-enum { CAPACITY = SAEI_PANEL };
-
-/* One row and a panel, packed for the kernel. */
-typedef struct kernel_input {
+/* A panel, and rows of which one at a time is screened against it. */
+typedef struct panel_case {
     saei_panels *panels;
-    char *lines, *packed;
-    saei_screen_strip strip;
-    saei_screen_row rows[SAEI_STRIP];
-    saei_byte_row bytes;
-    float lower[CAPACITY], upper[CAPACITY], floor[SAEI_PANEL];
-    uint32_t latent[CAPACITY];
-} kernel_input;
+    saei_encoder encoder;
+    float *scratch, floor[SAEI_PANEL];
+} panel_case;
 
-static int32_t sum_of_line(const char *line, size_t n_lines)
+static panel_case panel_case_new(const screen_case *c, sae_context *context, bool in_bytes)
 {
-    int32_t sum = 0;
-    for (size_t i = 0; i < 64 * n_lines; i++)
-        sum += (signed char)line[i / 64 * 2 * SAEI_LINE + i % 64];
-    return sum;
-}
-
-static void set_row(kernel_input *in, const float *x, size_t d, float bias_max, bool in_bytes)
-{
-    size_t n_lines = in_bytes ? saei_byte_lines(d) : saei_wide_lines(d);
-    saei_line_places high = {in->lines, in_bytes ? 2 * SAEI_LINE : SAEI_LINE};
-    saei_line_places low = {in->lines + SAEI_LINE, high.stride};
-    saei_fixed_bounds known =
-        in_bytes ? saei_fixed_pack_bytes(high, low, 0, x, d) : saei_fixed_pack_wide(high, x, d);
-    saei_fixed_interleave(in->packed, high, 0, n_lines);
-    int32_t offset = in_bytes ? 128 * sum_of_line(in->lines, n_lines) : 0;
-    saei_screen_bound bound = saei_screen_bound_of(known.norm, known.coarse, d, bias_max);
-    in->strip = (saei_screen_strip){.packed = in->packed, .rows = in->rows};
-    for (size_t i = 0; i < SAEI_STRIP; i++)
-        in->strip.threshold[i] = NAN;
-    in->strip.offset[0] = offset;
-    in->strip.unit[0] = known.unit;
-    in->strip.per_norm[0] = bound.per_norm;
-    in->strip.per_error[0] = bound.per_error;
-    in->strip.constant[0] = bound.constant;
-    in->strip.threshold[0] = -INFINITY;
-    in->rows[0] = (saei_screen_row){-INFINITY, 0, in->lower, in->upper, in->latent};
-    in->bytes = (saei_byte_row){in->lines,  n_lines,
-                                offset,     in_bytes ? 128 * sum_of_line(low.first, n_lines) : 0,
-                                known.unit, saei_screen_bound_of(known.norm, known.error, d, bias_max)};
-}
-
-static void assert_between(const screen_case *c, size_t r, const kernel_input *in)
-{
-    ck_assert_uint_eq(in->rows[0].n, SAEI_PANEL);
-    for (size_t j = 0; j < SAEI_PANEL; j++) {
-        float exact = saei_row_dot(c->x + r * c->d, c->W + j * c->d, c->d) + c->b[j];
-        ck_assert_uint_eq(in->latent[j], j);
-        ck_assert(in->lower[j] <= exact && exact <= in->upper[j]);
-    }
-}
-
-/* Bounds of all latents of one row, from the kernel and from all bytes: every exact score must lie between
- * them. */
-static void check_bounds(const screen_case *c, float bias_max, bool in_bytes)
-{
-    kernel_input in = {.lines = calloc(2 * SAEI_LINE, saei_byte_lines(c->d)),
-                       .packed = calloc(2 * SAEI_LINE * SAEI_STRIP, saei_byte_lines(c->d))};
-    sae_context *context;
-    for (size_t j = 0; j < SAEI_PANEL; j++)
-        in.floor[j] = -INFINITY;
-    ck_assert_int_eq(sae_context_new(&context, NULL, NULL), SAE_OK);
+    panel_case in = {.panels = NULL};
     ck_assert_int_eq(saei_panels_new(&in.panels, context, c->d, SAEI_PANEL, &saei_screen_portable, NULL),
                      SAE_OK);
     saei_panels_use_bytes(in.panels, in_bytes);
     saei_panels_pack(in.panels, 0, SAEI_PANEL, c->W);
-    saei_screen_panel panel = saei_panels_at(in.panels, 0);
-    panel.bias = c->b;
-    panel.floor = in.floor;
-    saei_encoder encoder = encoder_of(c, in.panels, 0.0f);
-    encoder.floor = in.floor;
-    for (size_t r = 0; r < c->rows; r++) {
-        set_row(&in, c->x + r * c->d, c->d, bias_max, in_bytes);
-        (in_bytes ? saei_screen_portable.bytes : saei_screen_portable.wide)(&in.strip, 1, &panel);
-        assert_between(c, r, &in);
-        if (in_bytes) {
-            saei_screen_row_refine(in.rows, 0, &in.bytes, &encoder);
-            assert_between(c, r, &in);
-        }
+    in.encoder = encoder_of(c, in.panels, 0.0f);
+    ck_assert_int_eq(saei_alloc(&in.scratch, context, saei_screen_scratch(c->d, c->k), sizeof(float), NULL),
+                     SAE_OK);
+    for (size_t j = 0; j < SAEI_PANEL; j++)
+        in.floor[j] = -INFINITY;
+    return in;
+}
+
+/* What reaches the threshold by its exact score is a candidate, and lies between its bounds. */
+static void assert_found(const saei_screen_row *row, const float exact[SAEI_PANEL], float threshold)
+{
+    uint32_t at = 0;
+    for (uint32_t j = 0; j < SAEI_PANEL; j++) {
+        bool found = at < row->n && row->latent[at] == j;
+        ck_assert(found || exact[j] < threshold);
+        ck_assert(!found || (row->lower[at] <= exact[j] && exact[j] <= row->upper[at]));
+        at += found;
     }
+    ck_assert_uint_eq(at, row->n);
+}
+
+/* From hits to candidates, with a threshold that is the exact score of some latent. */
+static void check_row(const screen_case *c, size_t r, panel_case *in)
+{
+    saei_screen_work work = saei_screen_work_new(&in->encoder, in->scratch);
+    saei_screen_panel panel = saei_panels_at(in->panels, 0);
+    saei_screen_counts counts = {0};
+    saei_screen_hits hits = {.n = 0};
+    float exact[SAEI_PANEL];
+    work.xc = c->x;
+    work.row = &r;
+    work.n_rows = 1;
+    saei_screen_rows_start(&work);
+    panel.bias = c->b;
+    panel.floor = in->encoder.floor = in->floor;
+    for (size_t j = 0; j < SAEI_PANEL; j++)
+        exact[j] = saei_row_dot(c->x + r * c->d, c->W + j * c->d, c->d) + c->b[j];
+    float threshold = r % 2 == 0 ? -INFINITY : exact[r / 2 % SAEI_PANEL];
+    work.strips[0].threshold[0] = work.candidates[0].threshold = threshold;
+    (work.in_bytes ? saei_screen_portable.bytes : saei_screen_portable.wide)(work.strips, 1, &panel, &hits);
+    saei_screen_take_hits(&work, &hits, &counts);
+    ck_assert_uint_eq(hits.n, 0);
+    assert_found(work.candidates, exact, threshold);
+}
+
+static void check_bounds(const screen_case *c, bool in_bytes)
+{
+    sae_context *context;
+    ck_assert_int_eq(sae_context_new(&context, NULL, NULL), SAE_OK);
+    panel_case in = panel_case_new(c, context, in_bytes);
+    for (size_t r = 0; r < c->rows; r++)
+        check_row(c, r, &in);
     saei_panels_free(in.panels);
+    saei_free(context, in.scratch);
     sae_context_free(context);
-    free(in.lines);
-    free(in.packed);
 }
 
 /* Each case has one source of error alone, or all: rounding of rows, of weights, of sums, of the bias. */
@@ -544,7 +525,6 @@ START_TEST(exact_scores_lie_between_the_bounds)
         for (int power = -30; power <= 30; power += 6) {
             screen_case c =
                 case_new(source == 2 ? 4096 : 201, SAEI_PANEL, 1, 60, source == 2 ? INTEGER : NORMAL);
-            float bias_max = 0.0f;
             for (size_t i = 0; i < c.n_latents * c.d && source == 0; i++)
                 c.W[i] = i % c.d == i / c.d ? 1.0f : 0.0f;
             for (size_t i = 0; i < c.rows * c.d && source == 1; i++)
@@ -552,10 +532,8 @@ START_TEST(exact_scores_lie_between_the_bounds)
             scale(c.W, c.n_latents * c.d, source == 2 ? 1.1f : 1.0f);
             scale(c.x, c.rows * c.d, ldexpf(1.0f, power));
             scale(c.b, c.n_latents, source == 3 ? ldexpf(1e6f, power) : source == 4 ? 1.0f : 0.0f);
-            for (size_t j = 0; j < c.n_latents; j++)
-                bias_max = fmaxf(bias_max, fabsf(c.b[j]));
-            check_bounds(&c, bias_max, false);
-            check_bounds(&c, bias_max, true);
+            check_bounds(&c, false);
+            check_bounds(&c, true);
             case_free(&c);
         }
 }
@@ -575,7 +553,7 @@ START_TEST(rounding_of_long_sums_is_within_the_bounds)
             c.W[j * c.d + i] = constant;
         c.b[j] = 0.0f;
     }
-    check_bounds(&c, 0.0f, false);
+    check_bounds(&c, false);
     case_free(&c);
 }
 END_TEST
