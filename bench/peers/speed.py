@@ -85,10 +85,11 @@ class LibsaeRun:
         self.model = os.path.join(self.folder, "model.safetensors")
         options, _ = tool_libsae.flags(settings.sae, settings.problem)
         command = tool_libsae.train_command(settings.sae, settings.rows, self.model, options, settings.threads)
-        # Its held-out figures come twenty times in a run, and into the step: few rows make them cheap.
+        # The other tools measure nothing on held-out rows in between; at the end it falls into the last step.
         if settings.memory:
             command += ["--memory", settings.memory]
-        self.run = tool_libsae.StoppedTraining(command + ["--heldout", settings.few_rows], self.folder)
+        command += ["--heldout", settings.few_rows, "--heldout-every", str(settings.problem.steps)]
+        self.run = tool_libsae.StoppedTraining(command, self.folder)
 
     def step(self):
         return self.run.step()

@@ -172,6 +172,8 @@ static const option train_options[] = {
      .help = "a latent is dead when it is silent for so many rows"},
     {.name = "heldout", .type = OPTION_TEXT, AT(heldout), .value = "DUMP",
      .help = "rows to measure on, instead of a part of the training rows"},
+    {.name = "heldout-every", .type = OPTION_U64, AT(options.heldout_every), .value = "STEPS",
+     .default_text = "a twentieth of all", .help = "steps from one measurement to the next; the last is always measured"},
     {0},
 };
 

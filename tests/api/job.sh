@@ -19,7 +19,7 @@ same m1 m2
 absent m1.ckpt m1.ckpt.prev m2.ckpt m2.ckpt.prev
 [ "$(grep -c '"event":"step"' log.jsonl)" -eq 300 ] || complain 'the log does not hold every step'
 [ "$(grep -c '"exact_rows":[0-9]' log.jsonl)" -eq 300 ] || complain 'a step does not say how many rows were exact'
-grep -q '"event":"heldout"' log.jsonl || complain 'the log holds no held-out figures'
+[ "$(grep -c '"event":"heldout"' log.jsonl)" -eq 20 ] || complain 'the log does not hold twenty held-out figures'
 grep -q '"event":"start"' log.jsonl || complain 'the log holds no start'
 cp m1 kept
 expect 1 "$sae" train mix.npy -o m1 $small
@@ -34,6 +34,8 @@ absent new
 expect 0 "$sae" train mix.npy -o new $small --resume --quiet
 grep -q 'from the beginning' err.txt || complain 'a resume without a checkpoint says nothing'
 same new m1
+expect 0 "$sae" train mix.npy -o seldom $small --quiet --log seldom.jsonl --heldout-every 120
+[ "$(grep -c '"event":"heldout"' seldom.jsonl)" -eq 3 ] || complain '--heldout-every is not heeded'
 
 # The fit: the same on any number of threads, and the same as was measured in training.
 expect 0 "$sae" eval m1 mix.npy --threads 1
