@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import time
@@ -58,39 +59,33 @@ def measure(sae, model, heldout, folder):
 
 
 class StoppedTraining:
-    """`sae train` that runs only inside step(): its log line ends a step, and a stop signal keeps the process from
-    computing while the other tools have their turn. Meant for steps much longer than the polling of the log."""
-
-    POLL = 0.004  # of a step one part in a hundred; more often it would take the processor from the training
+    """`sae train` that runs only inside step(): a line of its log ends a step, and a stop signal keeps the process from
+    computing while the other tools have their turn."""
 
     def __init__(self, command, folder):
         log = os.path.join(folder, "train.log")
+        open(log, "w").close()
         # A checkpoint would fall into one step by the clock.
-        self.process = subprocess.Popen(command + ["--log", log, "--checkpoint-seconds", "86400"],
+        self.process = subprocess.Popen(command + ["--log", log, "--force", "--checkpoint-seconds", "86400"],
                                         stdout=subprocess.DEVNULL)
-        self.log, self.partial = self._open(log), ""
-        self._wait_for("start")
+        # It is told of new lines; looking for them would take the processor from the training.
+        self.log = subprocess.Popen(["tail", "-n", "+1", "-f", log], stdout=subprocess.PIPE, bufsize=0)
+        try:
+            self._wait_for("start")
+        except RuntimeError:
+            self.close()
+            raise
         self.process.send_signal(signal.SIGSTOP)
 
-    def _pause(self):
-        if self.process.poll() is not None:
-            raise RuntimeError("sae train ended with status %d" % self.process.returncode)
-        time.sleep(self.POLL)
-
-    def _open(self, log):
-        while not os.path.exists(log):
-            self._pause()
-        return open(log)
+    def _read_line(self):
+        while not select.select([self.log.stdout], [], [], 1.0)[0]:
+            if self.process.poll() is not None:
+                raise RuntimeError("sae train ended with status %d" % self.process.returncode)
+        return json.loads(self.log.stdout.readline())
 
     def _wait_for(self, event):
-        while True:
-            self.partial += self.log.readline()
-            if not self.partial.endswith("\n"):
-                self._pause()
-                continue
-            line, self.partial = json.loads(self.partial), ""
-            if line["event"] == event:
-                return
+        while self._read_line()["event"] != event:
+            pass
 
     def step(self):
         start = time.perf_counter()
@@ -116,4 +111,5 @@ class StoppedTraining:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self.log.close()
+        self.log.kill()
+        self.log.wait()
