@@ -5,7 +5,7 @@
 
 /* Of positive floats the sign, the exponent and five bits of the fraction: 32 numbers to an octave. From
    2^-16 on; below it, and for no k-th at all, it is 0. */
-enum { FRACTION_BITS = 18, FIRST = (127 - 16) << 5, RARE = 512 };
+enum { FRACTION_BITS = 18, FIRST = (127 - 16) << 5, RARE = 128 };
 
 void saei_screen_note_end(saei_screen_counts *counts, float end)
 {
