@@ -22,7 +22,7 @@ START_TEST(start_is_below_almost_all_ends)
         saei_screen_counts counts = rows_ending_at(end, 5000);
         float start = saei_screen_start(counts.ends);
         ck_assert(start <= end && start > 0.96f * end);
-        saei_screen_counts few = rows_ending_at(end / 3.0f, 5), several = rows_ending_at(end / 3.0f, 15);
+        saei_screen_counts few = rows_ending_at(end / 3.0f, 30), several = rows_ending_at(end / 3.0f, 50);
         saei_screen_counts with_few = counts;
         saei_screen_counts_add(&with_few, &few, 1);
         ck_assert(saei_screen_start(with_few.ends) == start);
