@@ -76,13 +76,16 @@ extern const saei_screen_kernel saei_screen_sse2, saei_screen_avx2, saei_screen_
 /* Kernels that run on this machine, the fastest first; NULL after the last. All give the same bits. */
 const saei_screen_kernel *saei_screen_kernel_at(size_t i);
 
+/* Words of 64 bits with one for each sum of a panel and a strip. */
+enum { SAEI_FOUND_WORDS = SAEI_PANEL * SAEI_STRIP / 64 };
+
 /* Bit 16 l + r of `found` tells whether row r of the strip hits latent l of the panel. sums [SAEI_PANEL]
    [SAEI_STRIP] */
-static inline void saei_screen_add_hits(saei_screen_hits *hits, const uint64_t found[SAEI_PANEL / 4],
+static inline void saei_screen_add_hits(saei_screen_hits *hits, const uint64_t found[SAEI_FOUND_WORDS],
                                         const int32_t *sums, const saei_screen_strip *strip,
                                         const saei_screen_panel *panel)
 {
-    for (uint32_t i = 0; i < SAEI_PANEL / 4; i++)
+    for (uint32_t i = 0; i < SAEI_FOUND_WORDS; i++)
         for (uint64_t bits = found[i]; bits != 0; bits &= bits - 1) {
             uint32_t at = 64 * i + (uint32_t)__builtin_ctzll(bits), r = at % SAEI_STRIP;
             hits->at[hits->n++] = (saei_screen_hit){strip->first + r, panel->first + at / SAEI_STRIP,

@@ -36,7 +36,7 @@ static inline void multiply(int32_t sums[SAEI_PANEL][SAEI_STRIP], const char *x,
 static void test_sums(saei_screen_hits *hits, int32_t sums[SAEI_PANEL][SAEI_STRIP],
                       const saei_screen_strip *strip, const saei_screen_panel *panel)
 {
-    uint64_t found[SAEI_PANEL / 4] = {0};
+    uint64_t found[SAEI_FOUND_WORDS] = {0};
     for (size_t l = 0; l < SAEI_PANEL; l++)
         for (size_t r = 0; r < SAEI_STRIP; r++) {
             const saei_fixed_bounds *w = panel->latents + l;

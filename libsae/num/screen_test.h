@@ -12,7 +12,7 @@ __attribute__((target(TILE_TARGET))) static void test_sums(saei_screen_hits *hit
                                                            const saei_screen_strip *strip,
                                                            const saei_screen_panel *panel)
 {
-    uint64_t found[SAEI_PANEL / 4] = {0};
+    uint64_t found[SAEI_FOUND_WORDS] = {0};
     for (size_t at = 0; at < SAEI_STRIP; at += TILE_LANES) {
         test_integers offset = *(const loaded_test_integers *)(strip->offset + at);
         test_floats unit = *(const loaded_test_floats *)(strip->unit + at);
