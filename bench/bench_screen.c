@@ -16,27 +16,14 @@
 
 enum { PATHS_MAX = 10 };
 
-static void encode_tile(void *arg, size_t tile, unsigned worker)
-{
-    const bench_path *path = arg;
-    const bench_screen *s = path->screen;
-    size_t first = tile * SAEI_TILE_ROWS, left = s->size.rows - first;
-    saei_encode_tile(s->codes, &path->encoder, s->rows, first, left < SAEI_TILE_ROWS ? left : SAEI_TILE_ROWS,
-                     path->scratch + worker * path->scratch_length, path->counts + worker);
-}
-
 /* As in training, a batch begins where the one before it ended. */
 void bench_path_encode(void *arg)
 {
     bench_path *path = arg;
-    unsigned threads = sae_context_threads(path->screen->context);
-    saei_screen_counts sum = {0};
-    saei_screen_counts_add(&sum, path->counts, threads);
-    path->encoder.start = saei_screen_start(sum.ends);
-    memset(path->counts, 0, threads * sizeof *path->counts);
-    saei_blas_begin();
-    saei_parallel_for(path->screen->context, (path->screen->size.rows + SAEI_TILE_ROWS - 1) / SAEI_TILE_ROWS,
-                      encode_tile, path);
+    const bench_screen *s = path->screen;
+    saei_screen_counts counts;
+    saei_encode_rows(s->codes, &path->encoder, s->rows, s->size.rows, &path->workers, &counts);
+    path->encoder.start = saei_screen_start(counts.ends);
 }
 
 enum { PACKED_AT_ONCE = 64 };
@@ -109,17 +96,22 @@ bench_path bench_path_new(const bench_screen *s, const saei_screen_kernel *kerne
                                   .W_enc = s->W_enc,
                                   .b_enc = s->b_enc,
                                   .panels = path.panels};
-    path.scratch_length = saei_encoder_scratch(s->size.d, s->size.n_latents, s->size.k, kernel != NULL);
-    size_t length = path.scratch_length * sae_context_threads(s->context);
-    bench_check(saei_alloc(&path.scratch, s->context, length, sizeof(float), &err), &err);
-    path.counts = bench_alloc(sae_context_threads(s->context), sizeof *path.counts);
+    size_t threads = sae_context_threads(s->context);
+    saei_encode_workers *workers = &path.workers;
+    workers->context = s->context;
+    workers->tile_rows = SAEI_TILE_ROWS;
+    workers->scratch_floats = saei_encoder_scratch(s->size.d, s->size.n_latents, s->size.k, kernel != NULL);
+    bench_check(
+        saei_alloc(&workers->scratch, s->context, workers->scratch_floats * threads, sizeof(float), &err),
+        &err);
+    workers->counts = bench_alloc(threads, sizeof *workers->counts);
     return path;
 }
 
 void bench_path_free(bench_path *path)
 {
-    saei_free(path->screen->context, path->scratch);
-    free(path->counts);
+    saei_free(path->screen->context, path->workers.scratch);
+    free(path->workers.counts);
     saei_panels_free(path->panels);
 }
 

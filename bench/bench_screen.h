@@ -22,9 +22,7 @@ typedef struct bench_path {
     const bench_screen *screen;
     saei_panels *panels; /* NULL: BLAS */
     saei_encoder encoder;
-    float *scratch;
-    size_t scratch_length;      /* of a worker */
-    saei_screen_counts *counts; /* of each, of the last rows */
+    saei_encode_workers workers;
 } bench_path;
 
 bench_path bench_path_new(const bench_screen *screen, const saei_screen_kernel *kernel, bool bytes);

@@ -86,34 +86,34 @@ static void centre_row(const encode_job *job, size_t r)
     job->row_scale[r] = frame.scale;
 }
 
-static void encode_tile(void *arg, size_t tile, unsigned worker)
+static void centre_task(void *arg, size_t tile, unsigned worker)
 {
+    (void)worker;
     const encode_job *job = arg;
-    const sae_model *model = job->model;
-    const saei_slot_rows *level = job->level;
-    size_t first = tile * job->tile_rows, end = saei_min_size(first + job->tile_rows, level->held);
-    saei_encoder encoder = saei_model_encoder(model, level->slots);
-    encoder.start = level->start;
-    for (size_t r = first; job->raw.data != NULL && r < end; r++)
-        centre_row(job, r);
-    saei_encode_tile(level->codes, &encoder, level->xc, first, end - first,
-                     level->scratch + worker * level->scratch_floats, &level->counts[worker]);
-    if (model->activation != SAE_GATED)
-        return;
+    size_t first = tile * SAEI_TILE_ROWS, end = saei_min_size(first + SAEI_TILE_ROWS, job->level->held);
     for (size_t r = first; r < end; r++)
-        if (!is_cut(level, r, model))
-            gated_magnitudes(level, r, model);
+        centre_row(job, r);
 }
 
 static void encode_level(sae_context *context, saei_slot_rows *level, encode_job job)
 {
-    size_t threads = sae_context_threads(context);
-    saei_screen_counts sum = {0};
+    const sae_model *model = job.model;
+    saei_encoder encoder = saei_model_encoder(model, level->slots);
+    saei_encode_workers workers = {.context = context,
+                                   .tile_rows = job.tile_rows,
+                                   .scratch_floats = level->scratch_floats,
+                                   .scratch = level->scratch,
+                                   .counts = level->counts};
+    saei_screen_counts counts;
     job.level = level;
-    memset(level->counts, 0, threads * sizeof *level->counts);
-    saei_parallel_for(context, (level->held + job.tile_rows - 1) / job.tile_rows, encode_tile, &job);
-    saei_screen_counts_add(&sum, level->counts, threads);
-    level->start = saei_screen_start(sum.ends);
+    encoder.start = level->start;
+    if (job.raw.data != NULL)
+        saei_parallel_for(context, (level->held + SAEI_TILE_ROWS - 1) / SAEI_TILE_ROWS, centre_task, &job);
+    saei_encode_rows(level->codes, &encoder, level->xc, level->held, &workers, &counts);
+    level->start = saei_screen_start(counts.ends);
+    for (size_t r = 0; r < level->held && model->activation == SAE_GATED; r++)
+        if (!is_cut(level, r, model))
+            gated_magnitudes(level, r, model);
 }
 
 /* Encodes with more slots the rows of level l that are cut, from row `first` on, as many as there is room

@@ -92,10 +92,15 @@ void saei_encode_tile(saei_code_slots out, const saei_encoder *e, const float *x
                       float *scratch, saei_screen_counts *counts)
 {
     saei_screen_counts unread = {0};
-    if (e->panels != NULL)
-        saei_screen_tile(out, e, xc, first, rows, scratch, counts != NULL ? counts : &unread);
-    else
+    size_t listed[SAEI_TILE_ROWS];
+    if (e->panels == NULL) {
         encode_densely(out, e, xc, first, rows, scratch);
+        return;
+    }
+    for (size_t r = 0; r < rows; r++)
+        listed[r] = first + r;
+    saei_screen_rows(out, e, xc, (saei_row_list){listed, rows, 0.0f}, scratch,
+                     counts != NULL ? counts : &unread);
 }
 
 void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,

@@ -21,7 +21,8 @@ typedef struct saei_encoder {
      * scores, in an order of its own. */
     const struct saei_panels *panels;
     /* What the k-th largest pre-activation of a row is expected to exceed, as a part of the row's norm:
-       saei_screen_start of earlier rows, 0 for no expectation. Changes what screening costs, no result. */
+       saei_screen_start of earlier rows, 0 for no expectation. For saei_encode_rows, of which it changes the
+       cost and no result. */
     float start;
 } saei_encoder;
 
@@ -42,7 +43,7 @@ typedef struct saei_screen_counts {
 /* sum += counts [n] */
 void saei_screen_counts_add(saei_screen_counts *sum, const saei_screen_counts *counts, size_t n);
 
-/* saei_encoder.start that all but one in 512 of such rows exceed. */
+/* saei_encoder.start that almost all of such rows exceed. */
 float saei_screen_start(const uint64_t ends[SAEI_SCREEN_ENDS]);
 
 /* Codes with k slots a row: count[r] of them used, latents ascending; the values are pre-activations. */
@@ -65,6 +66,20 @@ size_t saei_encoder_scratch(size_t d, size_t n_latents, size_t k, bool screened)
    adds to it. */
 void saei_encode_tile(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t first,
                       size_t rows, float *scratch, saei_screen_counts *counts);
+
+/* What the threads of saei_encode_rows work with. */
+typedef struct saei_encode_workers {
+    sae_context *context;
+    size_t tile_rows; /* at most SAEI_TILE_ROWS, fixed whatever the number of threads */
+    size_t scratch_floats;
+    float *scratch;             /* [threads, scratch_floats]: saei_encoder_scratch for each */
+    saei_screen_counts *counts; /* [threads] */
+} saei_encode_workers;
+
+/* Encodes all rows of xc [rows, d], which are centred, into out. counts becomes what screening had to do,
+   whatever the number of threads. */
+void saei_encode_rows(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t rows,
+                      const saei_encode_workers *workers, saei_screen_counts *counts);
 
 /* out [d] += Σ value_i W_dec[latent_i] over one row's codes, W_dec [F, d]. */
 void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,

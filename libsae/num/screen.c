@@ -64,39 +64,22 @@ static bool finish_row(saei_code_slots out, const saei_screen_work *work, size_t
     return true;
 }
 
-/* Screens the rows that are listed. Returns how many are left, which take the first places of `left`. */
-static size_t screen_listed(saei_code_slots out, const saei_screen_work *work, size_t *left,
-                            saei_screen_counts *counts)
-{
-    size_t n_left = 0;
-    saei_screen_rows_start(work);
-    saei_screen_rows_pass(work, counts);
-    for (size_t r = 0; r < work->n_rows; r++) {
-        size_t row = work->row[r];
-        if (!finish_row(out, work, r, counts))
-            left[n_left++] = row;
-    }
-    return n_left;
-}
-
-void saei_screen_tile(saei_code_slots out, const saei_encoder *e, const float *xc, size_t first, size_t rows,
-                      float *scratch, saei_screen_counts *counts)
+size_t saei_screen_rows(saei_code_slots out, const saei_encoder *e, const float *xc, saei_row_list rows,
+                        float *scratch, saei_screen_counts *counts)
 {
     saei_screen_work work = saei_screen_work_new(e, scratch);
-    size_t listed[SAEI_TILE_ROWS];
+    size_t at_once = saei_screen_rows_at_once(e->d, e->k), n_left = 0;
     work.xc = xc;
-    work.row = listed;
-    for (size_t done = 0, n; done < rows; done += n) {
-        n = saei_min_size(saei_screen_rows_at_once(e->d, e->k), rows - done);
-        for (size_t r = 0; r < n; r++)
-            listed[r] = first + done + r;
-        work.n_rows = n;
-        work.start = e->start;
-        work.n_rows = screen_listed(out, &work, listed, counts);
-        work.start = 0.0f;
-        counts->restarted += work.n_rows;
-        if (work.n_rows > 0)
-            screen_listed(out, &work, listed, counts);
+    work.start = rows.start;
+    for (size_t done = 0; done < rows.n; done += work.n_rows) {
+        work.row = rows.row + done;
+        work.n_rows = saei_min_size(at_once, rows.n - done);
+        saei_screen_rows_start(&work);
+        saei_screen_rows_pass(&work, counts);
+        for (size_t r = 0; r < work.n_rows; r++)
+            if (!finish_row(out, &work, r, counts))
+                rows.row[n_left++] = work.row[r];
     }
-    counts->rows += rows;
+    counts->rows += rows.n - n_left;
+    return n_left;
 }

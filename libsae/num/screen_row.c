@@ -105,6 +105,19 @@ SAEI_CLONES void saei_screen_row_settle(saei_screen_row *row, size_t k)
     drop_below_threshold(row);
 }
 
+/* More of them cost a raise, fewer let more hits come: measured for k 32 and 64. */
+static void plan_raise(saei_screen_row *row, size_t n, size_t k, size_t capacity)
+{
+    row->raise_at = (uint32_t)saei_min_size(n + 8 + k / 2, capacity);
+}
+
+void saei_screen_row_start(saei_screen_row *row, float threshold, size_t k, size_t capacity)
+{
+    row->threshold = threshold;
+    row->n = 0;
+    plan_raise(row, k, k, capacity);
+}
+
 SAEI_CLONES void saei_screen_row_raise(saei_screen_row *row, size_t k, size_t capacity)
 {
     if (row->n >= LANES && count_above(row->lower, row->n, row->threshold) > k)
@@ -116,6 +129,7 @@ SAEI_CLONES void saei_screen_row_raise(saei_screen_row *row, size_t k, size_t ca
         row->threshold = NAN;
         row->n = 0;
     }
+    plan_raise(row, row->n, k, capacity);
 }
 
 bool saei_screen_row_has(const saei_screen_row *row, size_t k)

@@ -18,7 +18,7 @@ typedef struct saei_screen_bound {
 /* The candidates of a row. */
 typedef struct saei_screen_row {
     float threshold; /* candidates reach it with their upper bound; NaN: takes none */
-    uint32_t n;
+    uint32_t n, raise_at;
     float *lower, *upper; /* [n]; lower is -INFINITY unless surely above the floor */
     uint32_t *latent;     /* [n] ascending */
 } saei_screen_row;
@@ -27,8 +27,12 @@ typedef struct saei_screen_row {
    most bias_max. */
 saei_screen_bound saei_screen_bound_of(float norm, float error, size_t d, float bias_max);
 
-/* Raises the threshold towards the k-th largest lower bound, as far as is quickly found, if more than k are
-   above the threshold; candidates below it leave. When few of `capacity` places are left even after
+/* No candidates yet. */
+void saei_screen_row_start(saei_screen_row *row, float threshold, size_t k, size_t capacity);
+
+/* To be called once there are raise_at candidates, which is never more than `capacity`, and lets some more
+   come. Raises the threshold towards the k-th largest lower bound, as far as is quickly found, if more than k
+   are above the threshold; candidates below it leave. When few of `capacity` places are left even after
    saei_screen_row_settle, the row is given up: no candidates, and a threshold of NaN. */
 void saei_screen_row_raise(saei_screen_row *row, size_t k, size_t capacity);
 

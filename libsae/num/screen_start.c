@@ -77,20 +77,19 @@ static saei_screen_query query_of(const saei_screen_work *work, size_t r, float 
 static void start_row(const saei_screen_work *work, size_t r, float bias)
 {
     saei_screen_strip *strip = work->strips + r / SAEI_STRIP;
-    saei_screen_row *candidates = work->candidates + r;
     const saei_fixed_bounds *known = work->bounds + r;
     size_t i = r % SAEI_STRIP;
     saei_screen_bound bound = saei_screen_bound_of(known->norm, known->coarse, work->e->d, bias);
     bool screened = known->norm <= SAEI_FIXED_NORM_MAX && bias <= BIAS_MAX;
+    float threshold = !screened ? NAN : work->start > 0.0f ? work->start * known->norm : -INFINITY;
     work->queries[r] = query_of(work, r, bias);
-    candidates->n = 0;
-    candidates->threshold = !screened ? NAN : work->start > 0.0f ? work->start * known->norm : -INFINITY;
+    saei_screen_row_start(work->candidates + r, threshold, work->e->k, work->capacity);
     strip->offset[i] = work->queries[r].high_offset;
     strip->unit[i] = known->unit;
     strip->per_norm[i] = bound.per_norm;
     strip->per_error[i] = bound.per_error;
     strip->constant[i] = bound.constant;
-    strip->threshold[i] = candidates->threshold;
+    strip->threshold[i] = threshold;
 }
 
 void saei_screen_rows_start(const saei_screen_work *work)

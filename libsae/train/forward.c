@@ -36,12 +36,10 @@ static void centre_task(void *arg, size_t tile, unsigned worker)
     centre_tile(job, first, saei_min_size(first + SAEI_TILE_ROWS, job->rows));
 }
 
-static void encode_task(void *arg, size_t tile, unsigned worker)
+static void encode(const saei_objective_job *job)
 {
-    const saei_objective_job *job = arg;
-    const saei_objective *o = job->o;
+    saei_objective *o = job->o;
     const saei_objective_settings *s = &o->settings;
-    size_t first = tile * SAEI_TILE_ROWS, rows = saei_min_size(SAEI_TILE_ROWS, job->rows - first);
     saei_encoder encoder = {.d = s->d,
                             .n_latents = s->n_latents,
                             .k = o->slots,
@@ -50,20 +48,13 @@ static void encode_task(void *arg, size_t tile, unsigned worker)
                             .floor = o->has_floors ? o->floor : NULL,
                             .panels = o->panels,
                             .start = o->screening.start};
-    saei_encode_tile(o->codes, &encoder, o->xc, first, rows,
-                     o->tile_floats + worker * saei_objective_tile_floats(s), &o->counts[worker]);
-}
-
-static void encode(const saei_objective_job *job)
-{
-    saei_objective *o = job->o;
-    size_t tiles = saei_objective_tiles(job->rows),
-           workers = saei_min_size(tiles, sae_context_threads(o->context));
-    saei_screen_counts batch = {0};
-    memset(o->counts, 0, workers * sizeof *o->counts);
-    saei_blas_begin();
-    saei_parallel_for(o->context, tiles, encode_task, (void *)(uintptr_t)job);
-    saei_screen_counts_add(&batch, o->counts, workers);
+    saei_encode_workers workers = {.context = o->context,
+                                   .tile_rows = SAEI_TILE_ROWS,
+                                   .scratch_floats = saei_objective_tile_floats(s),
+                                   .scratch = o->tile_floats,
+                                   .counts = o->counts};
+    saei_screen_counts batch;
+    saei_encode_rows(o->codes, &encoder, o->xc, job->rows, &workers, &batch);
     saei_screen_counts_add(&o->screened, &batch, 1);
     /* Few held-out rows say little of the next batch. */
     if (o->panels != NULL && job->rows == o->settings.batch_rows)

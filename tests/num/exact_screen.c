@@ -37,12 +37,12 @@ typedef struct near_list {
 typedef struct exact_run {
     sae_context *context;
     saei_encoder encoder;
-    saei_panels *panels;         /* the encoder's */
-    float *x, *scratch, *scores; /* scores [workers, ROWS, BLOCK] */
-    near_list *near;             /* [workers, ROWS] */
+    saei_panels *panels; /* the encoder's */
+    saei_encode_workers workers;
+    float *x, *scores; /* scores [workers, ROWS, BLOCK] */
+    near_list *near;   /* [workers, ROWS] */
     float norm_max, bias_max;
     saei_code_slots screened, exact;
-    saei_screen_counts counts[TILES];
 } exact_run;
 
 static void *allocate(size_t count, size_t size)
@@ -90,15 +90,6 @@ static void fill_rows(exact_run *run, size_t first)
     for (size_t r = 0; r < AT_ONCE; r++)
         if ((first + r) % FITTING == 0)
             saei_row_axpy(run->x + r * d, 10.0f, run->encoder.W_enc, d);
-}
-
-static void encode_tile(void *arg, size_t tile, unsigned worker)
-{
-    exact_run *run = arg;
-    const saei_encoder *e = &run->encoder;
-    saei_encode_tile(run->screened, e, run->x, tile * ROWS, ROWS,
-                     run->scratch + worker * saei_encoder_scratch(e->d, e->n_latents, e->k, true),
-                     &run->counts[tile]);
 }
 
 typedef float lanes __attribute__((vector_size(4 * LANES)));
@@ -210,9 +201,9 @@ static size_t screen(exact_run *run, bool bytes, saei_screen_counts *sum)
         saei_panels_pack(run->panels, 0, e->n_latents, e->W_enc);
     }
     run->encoder.start = saei_screen_start(sum->ends);
-    memset(run->counts, 0, sizeof run->counts);
-    saei_parallel_for(run->context, TILES, encode_tile, run);
-    saei_screen_counts_add(sum, run->counts, TILES);
+    saei_screen_counts counts;
+    saei_encode_rows(run->screened, e, run->x, AT_ONCE, &run->workers, &counts);
+    saei_screen_counts_add(sum, &counts, 1);
     return count_mismatches(run);
 }
 
@@ -292,11 +283,15 @@ int main(int argc, char **argv)
     for (size_t j = 0; j < n_latents; j++)
         run.bias_max = fmaxf(run.bias_max, fabsf(b[j]));
     unsigned threads = sae_context_threads(run.context);
-    run.scratch = allocate(saei_encoder_scratch(d, n_latents, k, true) * threads, sizeof *run.scratch);
+    size_t scratch_floats = saei_encoder_scratch(d, n_latents, k, true);
+    run.workers = (saei_encode_workers){run.context, ROWS, scratch_floats,
+                                        allocate(scratch_floats * threads, sizeof(float)),
+                                        allocate(threads, sizeof(saei_screen_counts))};
     run.scores = allocate((size_t)threads * ROWS * BLOCK, sizeof *run.scores);
     run.near = allocate((size_t)threads * ROWS, sizeof *run.near);
     bool exact = run_rows(&run, rows, first, saei_panels_kernel(panels)->bytes != NULL);
-    free(run.scratch);
+    free(run.workers.scratch);
+    free(run.workers.counts);
     free(run.scores);
     free(run.near);
     saei_panels_free(panels);

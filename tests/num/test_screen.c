@@ -94,23 +94,27 @@ static saei_screen_counts encode(saei_code_slots out, const screen_case *c, scre
     sae_context *context;
     saei_panels *panels;
     float *scratch;
-    saei_screen_counts counts = {0};
+    saei_screen_counts counts, *worker_counts;
     ck_assert_int_eq(sae_context_new(&context, NULL, NULL), SAE_OK);
+    size_t threads = sae_context_threads(context),
+           scratch_floats = saei_encoder_scratch(c->d, c->n_latents, c->k, true);
     ck_assert_int_eq(saei_panels_new(&panels, context, c->d, c->n_latents, path.kernel, NULL), SAE_OK);
     saei_panels_use_bytes(panels, path.bytes);
     ck_assert(saei_panels_in_bytes(panels) == (path.bytes && c->d <= SAEI_BYTES_DIMENSIONS_MAX));
-    ck_assert_int_eq(saei_alloc(&scratch, context, saei_encoder_scratch(c->d, c->n_latents, c->k, true),
-                                sizeof(float), NULL),
-                     SAE_OK);
+    ck_assert_int_eq(saei_alloc(&scratch, context, threads * scratch_floats, sizeof(float), NULL), SAE_OK);
+    ck_assert_int_eq(saei_alloc(&worker_counts, context, threads, sizeof *worker_counts, NULL), SAE_OK);
     enum { AT_ONCE = 7 };
     for (size_t first = 0; first < c->n_latents; first += AT_ONCE)
         saei_panels_pack(panels, first, c->n_latents - first < AT_ONCE ? c->n_latents - first : AT_ONCE,
                          c->W + first * c->d);
     saei_encoder encoder = encoder_of(c, panels, path.start);
-    for (size_t first = 0; first < c->rows; first += SAEI_TILE_ROWS)
-        saei_encode_tile(out, &encoder, c->x, first,
-                         c->rows - first < SAEI_TILE_ROWS ? c->rows - first : SAEI_TILE_ROWS, scratch,
-                         &counts);
+    saei_encode_workers workers = {.context = context,
+                                   .tile_rows = SAEI_TILE_ROWS,
+                                   .scratch_floats = scratch_floats,
+                                   .scratch = scratch,
+                                   .counts = worker_counts};
+    saei_encode_rows(out, &encoder, c->x, c->rows, &workers, &counts);
+    saei_free(context, worker_counts);
     saei_free(context, scratch);
     saei_panels_free(panels);
     sae_context_free(context);
@@ -173,6 +177,23 @@ START_TEST(codes_are_exact_at_any_shape)
             check_case(&c);
             case_free(&c);
         }
+}
+END_TEST
+
+/* More than a tile of them, screened a second time. */
+START_TEST(rows_that_expected_too_much_are_exact)
+{
+    screen_case c = case_new(40, 300, 6, 3 * SAEI_TILE_ROWS + 5, NORMAL);
+    saei_code_slots exact = slots_new(&c);
+    saei_encoder encoder = encoder_of(&c, NULL, 0.0f);
+    for (size_t r = 0; r < c.rows; r++)
+        saei_encode_row_exact(exact, &encoder, c.x, r);
+    for (int bytes = 0; bytes <= 1; bytes++) {
+        screen_path path = {&saei_screen_portable, bytes, 1e6f};
+        ck_assert_uint_eq(assert_path_is_exact(&c, &exact, path).restarted, c.rows);
+    }
+    slots_free(&exact);
+    case_free(&c);
 }
 END_TEST
 
@@ -482,7 +503,8 @@ static void assert_found(const saei_screen_row *row, const float exact[SAEI_PANE
     ck_assert_uint_eq(at, row->n);
 }
 
-/* From hits to candidates, with a threshold that is the exact score of some latent. */
+/* From hits to candidates, with a threshold that is the exact score of some latent. With as many slots as
+   latents it is not raised. */
 static void check_row(const screen_case *c, size_t r, panel_case *in)
 {
     saei_screen_work work = saei_screen_work_new(&in->encoder, in->scratch);
@@ -523,8 +545,8 @@ START_TEST(exact_scores_lie_between_the_bounds)
 {
     for (int source = 0; source < 5; source++)
         for (int power = -30; power <= 30; power += 6) {
-            screen_case c =
-                case_new(source == 2 ? 4096 : 201, SAEI_PANEL, 1, 60, source == 2 ? INTEGER : NORMAL);
+            screen_case c = case_new(source == 2 ? 4096 : 201, SAEI_PANEL, SAEI_PANEL, 60,
+                                     source == 2 ? INTEGER : NORMAL);
             for (size_t i = 0; i < c.n_latents * c.d && source == 0; i++)
                 c.W[i] = i % c.d == i / c.d ? 1.0f : 0.0f;
             for (size_t i = 0; i < c.rows * c.d && source == 1; i++)
@@ -543,7 +565,7 @@ END_TEST
    is the rounding of the sums in the stated order, which for equal terms all goes in one direction. */
 START_TEST(rounding_of_long_sums_is_within_the_bounds)
 {
-    screen_case c = case_new(214 * 214, SAEI_PANEL, 1, 1, NORMAL);
+    screen_case c = case_new(214 * 214, SAEI_PANEL, SAEI_PANEL, 1, NORMAL);
     saei_rng rng = saei_rng_new(13, SAEI_STREAM_INIT, 0);
     for (size_t i = 0; i < c.d; i++)
         c.x[i] = 1.0f;
@@ -649,6 +671,7 @@ int main(void)
     Suite *suite = suite_create("screen");
     TCase *tests = tcase_create("screen");
     tcase_add_test(tests, codes_are_exact_at_any_shape);
+    tcase_add_test(tests, rows_that_expected_too_much_are_exact);
     tcase_add_test(tests, few_candidates_suffice_for_normal_data);
     tcase_add_test(tests, wide_rows_are_screened_in_parts);
     tcase_add_test(tests, k_may_exceed_the_latents);
