@@ -51,12 +51,19 @@ SAEI_CLONES float saei_row_dot(const float *a, const float *b, size_t d)
     return (s[0] + s[2]) + (s[1] + s[3]);
 }
 
-/* Rows i to i + 3 of those named; where there are fewer, the last again. */
-static inline void rows_from(const float *out[COMBINED], const float *base, size_t stride,
-                             const uint32_t *row, size_t i, size_t n)
+/* Row i of those named and those after them; where there are fewer, the last named one. */
+static inline const float *row_at(const saei_named_rows *rows, size_t i)
+{
+    uint32_t row = i < rows->n                  ? rows->row[i]
+                   : i - rows->n < rows->n_next ? rows->next[i - rows->n]
+                                                : rows->row[rows->n - 1];
+    return rows->base + row * rows->stride;
+}
+
+static inline void rows_from(const float *out[COMBINED], const saei_named_rows *rows, size_t i)
 {
     for (size_t c = 0; c < COMBINED; c++)
-        out[c] = base + row[saei_min_size(i + c, n - 1)] * stride;
+        out[c] = row_at(rows, i + c);
 }
 
 /* Rows are in any order, so that the processor cannot foresee the next ones: a line of each is asked for with
@@ -89,14 +96,13 @@ static inline void dot_group(float *out, const float *a, const float *const b[CO
     }
 }
 
-SAEI_CLONES void saei_rows_dot(float *out, const float *a, const float *base, size_t stride,
-                               const uint32_t *row, size_t n, size_t d)
+SAEI_CLONES void saei_rows_dot(float *out, const float *a, const saei_named_rows *rows, size_t d)
 {
     const float *b[COMBINED], *next[COMBINED];
-    for (size_t i = 0; i < n; i += COMBINED) {
-        rows_from(b, base, stride, row, i, n);
-        rows_from(next, base, stride, row, i + COMBINED, n);
-        switch (n - i) {
+    for (size_t i = 0; i < rows->n; i += COMBINED) {
+        rows_from(b, rows, i);
+        rows_from(next, rows, i + COMBINED);
+        switch (rows->n - i) {
         case 1:
             dot_group(out + i, a, b, next, d, 1);
             break;
@@ -168,14 +174,13 @@ static inline void combine_group(float *restrict out, const float *const x[COMBI
             out[e] += weight[c] * x[c][e];
 }
 
-SAEI_CLONES void saei_rows_combine(float *restrict out, const float *restrict base, size_t stride,
-                                   const uint32_t *row, const float *weight, size_t n, size_t d)
+SAEI_CLONES void saei_rows_combine(float *out, const saei_named_rows *rows, const float *weight, size_t d)
 {
     const float *x[COMBINED], *next[COMBINED];
-    for (size_t i = 0; i < n; i += COMBINED) {
-        rows_from(x, base, stride, row, i, n);
-        rows_from(next, base, stride, row, i + COMBINED, n);
-        switch (n - i) {
+    for (size_t i = 0; i < rows->n; i += COMBINED) {
+        rows_from(x, rows, i);
+        rows_from(next, rows, i + COMBINED);
+        switch (rows->n - i) {
         case 1:
             combine_group(out, x, next, weight + i, d, 1);
             break;

@@ -18,14 +18,22 @@ double saei_row_norm2(const float *a, size_t d);
 /* y += a x */
 void saei_row_axpy(float *y, float a, const float *x, size_t d);
 
-/* out [d] += Σ_i weight_i · (row `row_i` of base), rows `stride` floats apart; for each element the terms are
-   added in the order of i. */
-void saei_rows_combine(float *out, const float *base, size_t stride, const uint32_t *row, const float *weight,
-                       size_t n, size_t d);
+/* Rows of base by their numbers, `stride` floats apart, and those that will be wanted after them, which are
+   brought into the cache meanwhile. */
+typedef struct saei_named_rows {
+    const float *base;
+    size_t stride;
+    const uint32_t *row;
+    size_t n;
+    const uint32_t *next;
+    size_t n_next;
+} saei_named_rows;
 
-/* out_i = saei_row_dot(a, row `row_i` of base, d), to the bit */
-void saei_rows_dot(float *out, const float *a, const float *base, size_t stride, const uint32_t *row,
-                   size_t n, size_t d);
+/* out [d] += Σ_i weight_i row_i; for each element the terms are added in the order of i. */
+void saei_rows_combine(float *out, const saei_named_rows *rows, const float *weight, size_t d);
+
+/* out_i = saei_row_dot(a, row_i, d), to the bit */
+void saei_rows_dot(float *out, const float *a, const saei_named_rows *rows, size_t d);
 
 /* y_i = (x_i − c) a, in double and rounded once; y may be x */
 void saei_row_shift_scale(float *y, const float *x, double c, double a, size_t d);

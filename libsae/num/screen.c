@@ -9,10 +9,17 @@
 #include <math.h>
 
 /* Exact scores take the place of the lower bounds. */
-static void score_candidates(const saei_encoder *e, const float *x, saei_screen_row *row)
+static void score_candidates(const saei_screen_work *work, size_t r)
 {
+    const saei_encoder *e = work->e;
+    const saei_screen_row *row = work->candidates + r;
+    saei_named_rows latents = {.base = e->W_enc, .stride = e->d, .row = row->latent, .n = row->n};
     float *score = row->lower;
-    saei_rows_dot(score, x, e->W_enc, e->d, row->latent, row->n, e->d);
+    if (r + 1 < work->n_rows) {
+        latents.next = row[1].latent;
+        latents.n_next = row[1].n;
+    }
+    saei_rows_dot(score, saei_screen_row_at(work, r), &latents, e->d);
     for (uint32_t i = 0; i < row->n; i++) {
         size_t j = row->latent[i];
         score[i] += e->b_enc[j];
@@ -41,14 +48,13 @@ static float end_of_row(saei_code_slots out, size_t row, size_t k, float norm)
     return out.count[row] == k ? least / norm : 0.0f;
 }
 
-/* Codes of one row from its candidates. False: what they were expected to exceed was too much, so that a
-   latent may be missing. */
+/* Codes of one row from its settled candidates. False: what they were expected to exceed was too much, so
+   that a latent may be missing. */
 static bool finish_row(saei_code_slots out, const saei_screen_work *work, size_t r,
                        saei_screen_counts *counts)
 {
     const saei_encoder *e = work->e;
-    saei_screen_row *candidates = work->candidates + r;
-    saei_screen_row_settle(candidates, e->k);
+    const saei_screen_row *candidates = work->candidates + r;
     bool given_up = isnan(candidates->threshold);
     if (!given_up && candidates->threshold > -INFINITY && !saei_screen_row_has(candidates, e->k))
         return false;
@@ -57,7 +63,7 @@ static bool finish_row(saei_code_slots out, const saei_screen_work *work, size_t
     if (given_up) {
         saei_encode_row_exact(out, e, work->xc, work->row[r]);
     } else {
-        score_candidates(e, saei_screen_row_at(work, r), candidates);
+        score_candidates(work, r);
         select_codes(out, work->row[r], e->k, candidates);
     }
     saei_screen_note_end(counts, end_of_row(out, work->row[r], e->k, work->bounds[r].norm));
@@ -76,6 +82,8 @@ size_t saei_screen_rows(saei_code_slots out, const saei_encoder *e, const float 
         work.n_rows = saei_min_size(at_once, rows.n - done);
         saei_screen_rows_start(&work);
         saei_screen_rows_pass(&work, counts);
+        for (size_t r = 0; r < work.n_rows; r++)
+            saei_screen_row_settle(work.candidates + r, e->k);
         for (size_t r = 0; r < work.n_rows; r++)
             if (!finish_row(out, &work, r, counts))
                 rows.row[n_left++] = work.row[r];

@@ -390,8 +390,8 @@ void saei_auxk_add_decoder(const saei_auxk *a, size_t j, float *g_W_dec)
         saei_row_axpy(g_W_dec, 1.0f, a->g_W_dec + place * d, d);
         return;
     }
-    size_t start = a->index.start[place], n = a->index.start[place + 1] - start;
-    saei_rows_combine(g_W_dec, a->residual, d, a->index.row + start, a->index.value + start, n, d);
+    saei_named_rows residuals = saei_latent_index_rows(&a->index, place, a->residual, d);
+    saei_rows_combine(g_W_dec, &residuals, a->index.value + a->index.start[place], d);
 }
 
 void saei_auxk_add_encoder(const saei_auxk *a, size_t j, float *g_W_enc, float *g_b_enc, const float *xc)
@@ -404,10 +404,11 @@ void saei_auxk_add_encoder(const saei_auxk *a, size_t j, float *g_W_enc, float *
         *g_b_enc += a->g_b_enc[place];
         return;
     }
-    size_t start = a->index.start[place], n = a->index.start[place + 1] - start;
-    saei_rows_combine(g_W_enc, xc, d, a->index.row + start, a->index.g + start, n, d);
-    for (size_t i = start; i < start + n; i++)
-        *g_b_enc += a->index.g[i];
+    saei_named_rows rows = saei_latent_index_rows(&a->index, place, xc, d);
+    const float *g = a->index.g + a->index.start[place];
+    saei_rows_combine(g_W_enc, &rows, g, d);
+    for (size_t i = 0; i < rows.n; i++)
+        *g_b_enc += g[i];
 }
 
 double saei_auxk_norm_bound(const saei_auxk *a)

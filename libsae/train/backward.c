@@ -215,13 +215,15 @@ static void decoder_task(void *arg, size_t slice, unsigned worker)
     float *g = o->part_floats + worker * saei_objective_part_floats(&o->settings);
     double norm2 = 0.0;
     for (size_t j = saei_slice_start(o, slice); j < saei_slice_start(o, slice + 1); j++) {
-        const uint32_t *row = o->index.row + o->index.start[j];
         saei_latent_entries entries = entries_of(o, j);
+        saei_named_rows residuals =
+            saei_latent_index_rows(&o->index, j, saei_residual(o, 0, group_of(o, j)), groups * d);
         memset(g, 0, d * sizeof *g);
-        saei_rows_combine(g, saei_residual(o, 0, group_of(o, j)), groups * d, row, entries.value, entries.n,
-                          d);
-        if (o->e_gate != NULL && !o->settings.detached_gate)
-            saei_rows_combine(g, o->e_gate, d, row, entries.gate_value, entries.n, d);
+        saei_rows_combine(g, &residuals, entries.value, d);
+        if (o->e_gate != NULL && !o->settings.detached_gate) {
+            saei_named_rows gate = saei_latent_index_rows(&o->index, j, o->e_gate, d);
+            saei_rows_combine(g, &gate, entries.gate_value, d);
+        }
         norm2 += saei_objective_finish_decoder(job, j, g);
     }
     o->part_norm2[slice] = norm2;
@@ -237,7 +239,8 @@ static void encoder_task(void *arg, size_t slice, unsigned worker)
     for (size_t j = saei_slice_start(o, slice); j < saei_slice_start(o, slice + 1); j++) {
         saei_latent_entries entries = entries_of(o, j);
         memset(g, 0, d * sizeof *g);
-        saei_rows_combine(g, o->xc, d, o->index.row + o->index.start[j], entries.g, entries.n, d);
+        saei_named_rows xc = saei_latent_index_rows(&o->index, j, o->xc, d);
+        saei_rows_combine(g, &xc, entries.g, d);
         norm2 += saei_objective_finish_encoder(job, j, g);
         if ((j + 1) % SAEI_SWEEP_LATENTS == 0 || j + 1 == o->settings.n_latents)
             saei_objective_repack(job, j / SAEI_SWEEP_LATENTS * SAEI_SWEEP_LATENTS, j + 1);

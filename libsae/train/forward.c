@@ -198,6 +198,20 @@ void saei_objective_finish_row(const saei_objective_job *job, size_t r, double *
         vector[d + i] += (double)gate[i];
 }
 
+/* The decoder's rows of codes `from` to end − 1 of row r, and of those that are decoded after them. */
+static saei_named_rows decoder_rows(const saei_objective_job *job, size_t r, size_t from, size_t end)
+{
+    const saei_code_slots *codes = &job->o->codes;
+    size_t slots = job->o->slots, d = job->o->settings.d, left = codes->count[r] - end;
+    const uint32_t *latent = codes->latent + r * slots;
+    saei_named_rows rows = {job->p->W_dec, d, latent + from, end - from, latent + end, left};
+    if (left == 0 && r + 1 < job->rows) {
+        rows.next = latent + slots;
+        rows.n_next = codes->count[r + 1];
+    }
+    return rows;
+}
+
 /* Subtracts the codes of a row from its residuals, group after group; f lies in the room of ∂R/∂f. */
 static void decode_row(const saei_objective_job *job, size_t r)
 {
@@ -220,17 +234,21 @@ static void decode_row(const saei_objective_job *job, size_t r)
             memcpy(e, saei_residual(o, r, g - 1), d * sizeof *e);
         while (done < n && latent[done] < o->settings.group_end[g])
             done++;
-        saei_rows_combine(e, p->W_dec, d, latent + from, minus_f + from, done - from, d);
+        saei_named_rows decoder = decoder_rows(job, r, from, done);
+        saei_rows_combine(e, &decoder, minus_f + from, d);
     }
-    if (o->e_gate != NULL)
-        saei_rows_combine(o->e_gate + r * d, p->W_dec, d, latent, o->g_gate + at, n, d);
+    if (o->e_gate != NULL) {
+        saei_named_rows decoder = decoder_rows(job, r, 0, n);
+        saei_rows_combine(o->e_gate + r * d, &decoder, o->g_gate + at, d);
+    }
 }
 
 static void scaled_dots(float *g, float scale, const float *e, const saei_objective_job *job,
                         const uint32_t *latent, size_t n)
 {
     size_t d = job->o->settings.d;
-    saei_rows_dot(g, e, job->p->W_dec, d, latent, n, d);
+    const saei_named_rows decoder = {.base = job->p->W_dec, .stride = d, .row = latent, .n = n};
+    saei_rows_dot(g, e, &decoder, d);
     for (size_t i = 0; i < n; i++)
         g[i] *= scale;
 }

@@ -66,4 +66,12 @@ void saei_latent_index_build(saei_latent_index *index, const saei_code_slots *sl
     /* start[j] has moved to the end of latent j, which is the start of j + 1. */
     memmove(start + 1, start, n_latents * sizeof *start);
     start[0] = 0;
+    index->n = start[n_latents];
+}
+
+saei_named_rows saei_latent_index_rows(const saei_latent_index *index, size_t j, const float *base,
+                                       size_t stride)
+{
+    size_t start = index->start[j], end = index->start[j + 1];
+    return (saei_named_rows){base, stride, index->row + start, end - start, index->row + end, index->n - end};
 }

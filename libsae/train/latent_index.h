@@ -3,9 +3,11 @@
 #define SAEI_LATENT_INDEX_H
 
 #include "num/encoder.h"
+#include "num/rows.h"
 
 /* For latent j the entries start[j] .. start[j + 1] - 1, rows ascending. */
 typedef struct saei_latent_index {
+    size_t n;      /* entries */
     size_t *start; /* [F + 1] */
     uint32_t *row; /* [rows * k] */
     float *value;  /* [rows * k] */
@@ -23,5 +25,9 @@ size_t saei_latent_index_bytes(size_t n_latents, size_t rows, size_t k, bool gat
  * k]. */
 void saei_latent_index_build(saei_latent_index *index, const saei_code_slots *slots, const float *g,
                              const float *g_gate, size_t n_latents, size_t rows, size_t k);
+
+/* The rows of base in the entries of latent j, after which come those of the next latents. */
+saei_named_rows saei_latent_index_rows(const saei_latent_index *index, size_t j, const float *base,
+                                       size_t stride);
 
 #endif

@@ -70,6 +70,7 @@ START_TEST(kernels_on_several_rows_equal_those_on_one)
     enum { N = 11, STRIDE = 90, BASE = 20 };
     saei_rng rng = saei_rng_new(2, SAEI_STREAM_INIT, 0);
     float base[BASE * STRIDE], x[STRIDE], weight[N];
+    const uint32_t next[] = {7, 3};
     uint32_t row[N];
     for (size_t i = 0; i < BASE * STRIDE; i++)
         base[i] = (float)saei_rng_normal(&rng);
@@ -82,8 +83,9 @@ START_TEST(kernels_on_several_rows_equal_those_on_one)
     for (size_t d = 1; d <= 85; d += 7)
         for (size_t n = 0; n <= N; n++) {
             float dots[N], sum[STRIDE] = {0}, expected[STRIDE] = {0};
-            saei_rows_dot(dots, x, base, STRIDE, row, n, d);
-            saei_rows_combine(sum, base, STRIDE, row, weight, n, d);
+            const saei_named_rows rows = {base, STRIDE, row, n, next, (n + d) % 3};
+            saei_rows_dot(dots, x, &rows, d);
+            saei_rows_combine(sum, &rows, weight, d);
             for (size_t i = 0; i < n; i++) {
                 ck_assert(dots[i] == saei_row_dot(x, base + row[i] * STRIDE, d));
                 saei_row_axpy(expected, weight[i], base + row[i] * STRIDE, d);
