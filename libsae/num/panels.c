@@ -115,15 +115,14 @@ const saei_fixed_bounds *saei_panels_bounds_of(const saei_panels *panels)
     return panels->bounds;
 }
 
-saei_lines saei_panels_high(const saei_panels *panels, size_t j)
+const char *saei_panels_high(const saei_panels *panels, size_t j)
 {
-    saei_line_places places = places_of(panels, j);
-    return (saei_lines){places.first, places.stride};
+    return places_of(panels, j).first;
 }
 
-saei_lines saei_panels_low(const saei_panels *panels, size_t j)
+const char *saei_panels_low(const saei_panels *panels, size_t j)
 {
-    return (saei_lines){low_of(panels, j), SAEI_LINE};
+    return low_of(panels, j);
 }
 
 float saei_panels_norm_max(const saei_panels *panels)

@@ -31,10 +31,11 @@ const saei_screen_kernel *saei_panels_kernel(const saei_panels *panels);
 /* Panel i, without bias and floor; i < saei_panels_count(n_latents). */
 saei_screen_panel saei_panels_at(const saei_panels *panels, size_t i);
 
-/* What is known of each latent, and the high and low bytes of latent j, 128 added to each. */
+/* What is known of each latent, and the high and low bytes of latent j, 128 added to each. From one line to
+   the next are SAEI_PANEL lines of high bytes, of low ones it is the next. */
 const saei_fixed_bounds *saei_panels_bounds_of(const saei_panels *panels);
-saei_lines saei_panels_high(const saei_panels *panels, size_t j);
-saei_lines saei_panels_low(const saei_panels *panels, size_t j);
+const char *saei_panels_high(const saei_panels *panels, size_t j);
+const char *saei_panels_low(const saei_panels *panels, size_t j);
 
 /* The largest saei_fixed_bounds.norm of all latents. */
 float saei_panels_norm_max(const saei_panels *panels);

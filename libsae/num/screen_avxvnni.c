@@ -30,22 +30,31 @@ static void bytes(const saei_screen_strip *strips, size_t n, const saei_screen_p
     multiply_and_test(hits, strips, n, panel, byte_product);
 }
 
-__attribute__((target(TILE_TARGET))) static __m256i half_line(saei_lines lines, size_t half)
+__attribute__((target(TILE_TARGET))) static inline __m256i loaded(const char *bytes)
 {
-    const char *line = lines.first + half / 2 * lines.stride + half % 2 * (SAEI_LINE / 2);
-    return _mm256_loadu_si256((const __m256i *)(const void *)line);
+    return _mm256_loadu_si256((const __m256i *)(const void *)bytes);
 }
 
-__attribute__((target(TILE_TARGET))) static int32_t byte_dot(saei_lines w, saei_lines x, size_t n_lines)
+__attribute__((target(TILE_TARGET))) static int32_t byte_dot(const saei_byte_pair *pair, size_t n_lines,
+                                                             size_t w_stride)
 {
-    __m256i sums = _mm256_setzero_si256();
-    for (size_t i = 0; i < 2 * n_lines; i++)
-        sums = _mm256_dpbusd_avx_epi32(sums, half_line(w, i), half_line(x, i));
+    __m256i a = _mm256_setzero_si256(), b = a;
+    const char *w = pair->w, *x = pair->x;
     int32_t lanes[8], sum = 0;
-    _mm256_storeu_si256((__m256i *)lanes, sums);
+    for (size_t i = 0; i < n_lines; i++, w += w_stride, x += SAEI_LINE) {
+        a = _mm256_dpbusd_avx_epi32(a, loaded(w), loaded(x));
+        b = _mm256_dpbusd_avx_epi32(b, loaded(w + SAEI_LINE / 2), loaded(x + SAEI_LINE / 2));
+    }
+    _mm256_storeu_si256((__m256i *)lanes, _mm256_add_epi32(a, b));
     for (size_t l = 0; l < 8; l++)
         sum += lanes[l];
     return sum;
+}
+
+static void byte_dots(int32_t *sums, const saei_byte_pair *pairs, size_t n, size_t n_lines, size_t w_stride)
+{
+    for (size_t i = 0; i < n; i++)
+        sums[i] = byte_dot(pairs + i, n_lines, w_stride);
 }
 
 static bool runs_here(void)
@@ -55,6 +64,6 @@ static bool runs_here(void)
     return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1) != 0;
 }
 
-const saei_screen_kernel saei_screen_avxvnni = {"avxvnni", wide, bytes, byte_dot, runs_here};
+const saei_screen_kernel saei_screen_avxvnni = {"avxvnni", wide, bytes, byte_dots, runs_here};
 
 #endif

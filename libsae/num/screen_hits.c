@@ -26,10 +26,11 @@ static float bound_of(const meeting *m, float error)
 }
 
 /* Without a branch on what cannot be foreseen. */
-static void offer(const saei_screen_work *work, const saei_screen_hit *hit, const meeting *m, float score)
+static void offer(const saei_screen_work *work, const saei_screen_hit *hit, const meeting *m, float score,
+                  float bound)
 {
     saei_screen_row *row = work->candidates + hit->row;
-    float bound = bound_of(m, m->latent->error), lower = score - bound, upper = score + bound;
+    float lower = score - bound, upper = score + bound;
     row->lower[row->n] = lower > m->floor ? lower : -INFINITY;
     row->upper[row->n] = upper;
     row->latent[row->n] = hit->latent;
@@ -44,61 +45,56 @@ static void take_wide(const saei_screen_work *work, const saei_screen_hits *hits
 {
     for (size_t i = 0; i < hits->n; i++) {
         meeting m = meeting_of(work, &hits->at[i]);
-        offer(work, &hits->at[i], &m, (float)hits->at[i].sum * m.latent->unit * m.row->unit + m.bias);
+        float score = (float)hits->at[i].sum * m.latent->unit * m.row->unit + m.bias;
+        offer(work, &hits->at[i], &m, score, bound_of(&m, m.latent->error));
     }
 }
 
-/* Products of bytes that are all below 2^31, put together in double: one rounding to float. */
-static float score_of(const meeting *m, int32_t high, int32_t mixed, int32_t low)
+/* Products of bytes, put together in double: one rounding to float. */
+static float score_of(const meeting *m, int32_t high, int32_t mixed)
 {
     const double fraction = 1.0 / SAEI_FRACTION;
-    double sum = (double)high + fraction * ((double)mixed + fraction * (double)low);
+    double sum = (double)high + fraction * (double)mixed;
     return (float)(sum * (double)m->latent->unit * (double)m->row->unit) + m->bias;
-}
-
-/* Of lines to which 128 was added, and a row's, whose numbers have the sum offset / 128. */
-static int32_t dot(const saei_screen_work *work, saei_lines latent, const char *row, int32_t offset)
-{
-    return work->kernel->byte_dot(latent, (saei_lines){row, 2 * SAEI_LINE}, saei_byte_lines(work->e->d)) -
-           offset;
 }
 
 /* With the row's low bytes the score has half the error: hits that do not reach the threshold any more leave.
  */
 static void narrow(const saei_screen_work *work, saei_screen_hits *hits)
 {
+    saei_byte_pair pairs[SAEI_HITS_MAX];
+    int32_t sums[SAEI_HITS_MAX];
     size_t left = 0;
+    for (size_t i = 0; i < hits->n; i++)
+        pairs[i] = (saei_byte_pair){saei_panels_high(work->e->panels, hits->at[i].latent),
+                                    work->queries[hits->at[i].row].low};
+    work->kernel->byte_dots(sums, pairs, hits->n, saei_byte_lines(work->e->d), SAEI_PANEL * SAEI_LINE);
     for (size_t i = 0; i < hits->n; i++) {
         saei_screen_hit hit = hits->at[i];
         meeting m = meeting_of(work, &hit);
-        hit.mixed = dot(work, saei_panels_high(work->e->panels, hit.latent), m.row->low, m.row->low_offset);
-        float upper = score_of(&m, hit.sum, hit.mixed, 0) + bound_of(&m, m.latent->coarse);
+        hit.mixed = sums[i] - m.row->low_offset;
+        float upper = score_of(&m, hit.sum, hit.mixed) + bound_of(&m, m.latent->coarse);
         hits->at[left] = hit;
         left += (upper >= work->candidates[hit.row].threshold) & (upper >= m.floor);
     }
     hits->n = left;
 }
 
-/* Asks for the low bytes of a latent, which are rarely in a cache. */
-static void fetch_low(const saei_screen_work *work, uint32_t latent)
-{
-    saei_lines low = saei_panels_low(work->e->panels, latent);
-    for (size_t i = 0; i < saei_byte_lines(work->e->d); i++)
-        __builtin_prefetch(low.first + i * low.stride);
-}
-
-/* Scores from all bytes. */
+/* Scores from all bytes but for the products of two low ones, which are less than the bound they add. */
 static void take_bytes(const saei_screen_work *work, const saei_screen_hits *hits)
 {
+    saei_byte_pair pairs[SAEI_HITS_MAX];
+    int32_t sums[SAEI_HITS_MAX];
+    for (size_t i = 0; i < hits->n; i++)
+        pairs[i] = (saei_byte_pair){saei_panels_low(work->e->panels, hits->at[i].latent),
+                                    work->queries[hits->at[i].row].high};
+    work->kernel->byte_dots(sums, pairs, hits->n, saei_byte_lines(work->e->d), SAEI_LINE);
     for (size_t i = 0; i < hits->n; i++) {
         const saei_screen_hit *hit = hits->at + i;
         meeting m = meeting_of(work, hit);
-        saei_lines latent = saei_panels_low(work->e->panels, hit->latent);
-        if (i + 1 < hits->n)
-            fetch_low(work, hit[1].latent);
-        int32_t mixed = hit->mixed + dot(work, latent, m.row->high, m.row->high_offset);
-        int32_t low = dot(work, latent, m.row->low, m.row->low_offset);
-        offer(work, hit, &m, score_of(&m, hit->sum, mixed, low));
+        int32_t mixed = hit->mixed + sums[i] - m.row->high_offset;
+        float bound = bound_of(&m, m.latent->error) + m.row->low_norm * (m.latent->coarse + m.latent->error);
+        offer(work, hit, &m, score_of(&m, hit->sum, mixed), bound);
     }
 }
 

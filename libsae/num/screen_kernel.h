@@ -32,7 +32,7 @@ typedef struct saei_screen_strip {
 typedef struct saei_screen_hit {
     uint32_t row, latent;
     int32_t sum;   /* of products, the offset taken off */
-    int32_t mixed; /* for who looks again */
+    int32_t mixed; /* sum of products of high and low bytes, for who looks again */
 } saei_screen_hit;
 
 /* What a call of a kernel may find, and room for some such calls. */
@@ -51,19 +51,20 @@ typedef struct saei_screen_hits {
 typedef void (*saei_screen_tile_fn)(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
                                     saei_screen_hits *hits);
 
-/* The lines of a vector: `stride` bytes from one to the next. */
-typedef struct saei_lines {
-    const char *first;
-    size_t stride;
-} saei_lines;
+/* Two vectors of bytes, those of w unsigned. */
+typedef struct saei_byte_pair {
+    const char *w, *x;
+} saei_byte_pair;
 
-/* Σ w_i x_i of n_lines lines of bytes, those of w unsigned. */
-typedef int32_t (*saei_byte_dot_fn)(saei_lines w, saei_lines x, size_t n_lines);
+/* sums [n]: Σ w_i x_i of each pair, n_lines lines long; w_stride bytes from one line of w to the next, the
+   lines of x follow each other. */
+typedef void (*saei_byte_dots_fn)(int32_t *sums, const saei_byte_pair *pairs, size_t n, size_t n_lines,
+                                  size_t w_stride);
 
 typedef struct saei_screen_kernel {
     const char *name;
     saei_screen_tile_fn wide, bytes; /* bytes NULL: not at twice the speed here */
-    saei_byte_dot_fn byte_dot;       /* with bytes */
+    saei_byte_dots_fn byte_dots;     /* with bytes */
     bool (*runs_here)(void);
 } saei_screen_kernel;
 

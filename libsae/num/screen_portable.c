@@ -71,13 +71,14 @@ static void bytes(const saei_screen_strip *strips, size_t n, const saei_screen_p
     multiply_and_test(hits, strips, n, panel, byte_unit);
 }
 
-static int32_t byte_dot(saei_lines w, saei_lines x, size_t n_lines)
+static void byte_dots(int32_t *sums, const saei_byte_pair *pairs, size_t n, size_t n_lines, size_t w_stride)
 {
-    int32_t sum = 0;
-    for (size_t i = 0; i < n_lines; i++)
-        for (size_t u = 0; u < SAEI_LINE; u += SAEI_UNIT)
-            byte_unit(&sum, w.first + i * w.stride + u, x.first + i * x.stride + u);
-    return sum;
+    for (size_t i = 0; i < n; i++) {
+        sums[i] = 0;
+        for (size_t line = 0; line < n_lines; line++)
+            for (size_t u = 0; u < SAEI_LINE; u += SAEI_UNIT)
+                byte_unit(&sums[i], pairs[i].w + line * w_stride + u, pairs[i].x + line * SAEI_LINE + u);
+    }
 }
 
 static bool runs_here(void)
@@ -85,4 +86,4 @@ static bool runs_here(void)
     return true;
 }
 
-const saei_screen_kernel saei_screen_portable = {"portable", wide, bytes, byte_dot, runs_here};
+const saei_screen_kernel saei_screen_portable = {"portable", wide, bytes, byte_dots, runs_here};

@@ -27,9 +27,10 @@ static void pack_row(const saei_screen_work *work, size_t r, char *lines)
         memset(lines, 0, saei_screen_lines_bytes(d));
         work->bounds[r] = (saei_fixed_bounds){.norm = INFINITY};
     } else if (work->in_bytes) {
-        work->bounds[r] = saei_fixed_pack_bytes((saei_line_places){lines, 2 * SAEI_LINE},
-                                                (saei_line_places){lines + SAEI_LINE, 2 * SAEI_LINE}, 0,
-                                                saei_screen_row_at(work, r), d);
+        work->bounds[r] =
+            saei_fixed_pack_bytes((saei_line_places){lines, SAEI_LINE},
+                                  (saei_line_places){lines + saei_byte_lines(d) * SAEI_LINE, SAEI_LINE}, 0,
+                                  saei_screen_row_at(work, r), d);
     } else {
         work->bounds[r] =
             saei_fixed_pack_wide((saei_line_places){lines, SAEI_LINE}, saei_screen_row_at(work, r), d);
@@ -44,8 +45,7 @@ static void pack_strip(const saei_screen_work *work, size_t s)
     char *packed = work->packed + s * SAEI_STRIP * SAEI_LINE * n_lines;
     for (size_t i = 0; i < SAEI_STRIP; i++)
         pack_row(work, s * SAEI_STRIP + i, lines + i * length);
-    saei_fixed_interleave(packed, (saei_line_places){lines, work->in_bytes ? 2 * SAEI_LINE : SAEI_LINE},
-                          length, n_lines);
+    saei_fixed_interleave(packed, (saei_line_places){lines, SAEI_LINE}, length, n_lines);
     work->strips[s].packed = packed;
     work->strips[s].first = (uint32_t)(s * SAEI_STRIP);
 }
@@ -53,7 +53,7 @@ static void pack_strip(const saei_screen_work *work, size_t s)
 static int32_t sum_of_bytes(const char *line, size_t n_lines)
 {
     int32_t sum = 0;
-    for (size_t i = 0; i < n_lines; i++, line += 2 * SAEI_LINE)
+    for (size_t i = 0; i < n_lines; i++, line += SAEI_LINE)
         for (size_t b = 0; b < SAEI_LINE; b++)
             sum += (signed char)line[b];
     return sum;
@@ -67,8 +67,11 @@ static saei_screen_query query_of(const saei_screen_work *work, size_t r, float 
                                .bound = saei_screen_bound_of(known->norm, known->error, d, bias)};
     if (work->in_bytes) {
         query.high = work->lines + r * saei_screen_lines_bytes(d);
-        query.low = query.high + SAEI_LINE;
+        query.low = query.high + n_lines * SAEI_LINE;
         query.high_offset = 128 * sum_of_bytes(query.high, n_lines);
+        /* l is what h lacks, but for the error of both; the factor is more than the roundings of this sum and
+           of the product that is made of it. */
+        query.low_norm = 0x1.0002p0f * (known->coarse + known->error);
         query.low_offset = 128 * sum_of_bytes(query.low, n_lines);
     }
     return query;

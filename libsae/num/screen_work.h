@@ -10,8 +10,9 @@
 typedef struct saei_screen_query {
     float unit;
     saei_screen_bound bound;         /* of scores from wide numbers, or from all bytes */
-    const char *high, *low;          /* in bytes: [n_lines] lines each, two lines from one to the next */
+    const char *high, *low;          /* in bytes: [n_lines, SAEI_LINE] each */
     int32_t high_offset, low_offset; /* 128 Σ h and 128 Σ l */
+    float low_norm;                  /* at least that of the row's low bytes, times its unit */
 } saei_screen_query;
 
 /* Some rows of the tile at a time, so that it stays small. */
