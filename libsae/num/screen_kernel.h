@@ -43,7 +43,7 @@ enum {
 
 typedef struct saei_screen_hits {
     size_t n;
-    saei_screen_hit at[SAEI_HITS_MAX];
+    saei_screen_hit at[SAEI_HITS_MAX + 1]; /* one to be overwritten */
 } saei_screen_hits;
 
 /* Appends the hits of the panel in n <= SAEI_STRIPS_AT_ONCE strips, whose packed rows follow each other;
@@ -80,18 +80,34 @@ const saei_screen_kernel *saei_screen_kernel_at(size_t i);
 /* Words of 64 bits with one for each sum of a panel and a strip. */
 enum { SAEI_FOUND_WORDS = SAEI_PANEL * SAEI_STRIP / 64 };
 
+/* Writes the hit of a panel's sum at `at`. */
+static inline void saei_screen_put_hit(saei_screen_hit *hit, uint32_t at, const int32_t *sums,
+                                       const saei_screen_strip *strip, const saei_screen_panel *panel)
+{
+    uint32_t r = at % SAEI_STRIP;
+    *hit =
+        (saei_screen_hit){strip->first + r, panel->first + at / SAEI_STRIP, sums[at] - strip->offset[r], 0};
+}
+
 /* Bit 16 l + r of `found` tells whether row r of the strip hits latent l of the panel. sums [SAEI_PANEL]
-   [SAEI_STRIP] */
+   [SAEI_STRIP]. How many bits a word has cannot be foreseen, but they are rarely more than two: so many are
+   written without a branch, and overwritten where there was none. */
 static inline void saei_screen_add_hits(saei_screen_hits *hits, const uint64_t found[SAEI_FOUND_WORDS],
                                         const int32_t *sums, const saei_screen_strip *strip,
                                         const saei_screen_panel *panel)
 {
-    for (uint32_t i = 0; i < SAEI_FOUND_WORDS; i++)
-        for (uint64_t bits = found[i]; bits != 0; bits &= bits - 1) {
-            uint32_t at = 64 * i + (uint32_t)__builtin_ctzll(bits), r = at % SAEI_STRIP;
-            hits->at[hits->n++] = (saei_screen_hit){strip->first + r, panel->first + at / SAEI_STRIP,
-                                                    sums[at] - strip->offset[r], 0};
+    const uint64_t last = (uint64_t)1 << 63;
+    for (uint32_t i = 0; i < SAEI_FOUND_WORDS; i++) {
+        uint64_t bits = found[i];
+        for (int first = 0; first < 2; first++, bits &= bits - 1) {
+            uint32_t at = 64 * i + (uint32_t)__builtin_ctzll(bits | last);
+            saei_screen_put_hit(hits->at + hits->n, at, sums, strip, panel);
+            hits->n += bits != 0;
         }
+        for (; bits != 0; bits &= bits - 1)
+            saei_screen_put_hit(hits->at + hits->n++, 64 * i + (uint32_t)__builtin_ctzll(bits), sums, strip,
+                                panel);
+    }
 }
 
 #endif
