@@ -2,6 +2,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "base/rng.h"
 #include "dump/dump.h"
 #include "dump/window_loader.h"
@@ -298,12 +299,29 @@ static void read_ahead(saei_batches *b)
     begin_loading(b, next.epoch, next.window);
 }
 
+typedef struct copy_job {
+    float *out;
+    const float *rows;
+    const uint64_t *order;
+    size_t n, d;
+} copy_job;
+
+enum { COPIED_ROWS = 256 };
+
+static void copy_rows(void *arg, size_t task, unsigned worker)
+{
+    (void)worker;
+    const copy_job *job = arg;
+    size_t first = task * COPIED_ROWS, end = saei_min_size(first + COPIED_ROWS, job->n);
+    for (size_t i = first; i < end; i++)
+        memcpy(job->out + i * job->d, job->rows + job->order[i] * job->d, job->d * sizeof *job->out);
+}
+
 static void give(float *out, saei_batches *b, size_t n)
 {
     const uint64_t *order = b->order + b->at.position;
-    const float *rows = b->in_place != NULL ? b->in_place : b->rows;
-    for (size_t i = 0; i < n; i++)
-        memcpy(out + i * b->d, rows + order[i] * b->d, b->d * sizeof *out);
+    copy_job job = {out, b->in_place != NULL ? b->in_place : b->rows, order, n, b->d};
+    saei_parallel_for(b->context, (n + COPIED_ROWS - 1) / COPIED_ROWS, copy_rows, &job);
     if (b->loader != NULL)
         saei_window_loader_release(b->loader, order, n);
     b->at.position += n;

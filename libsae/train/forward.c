@@ -173,17 +173,20 @@ void saei_objective_finish_row(const saei_objective_job *job, size_t r, double *
     const saei_objective *o = job->o;
     size_t d = o->settings.d, last = o->settings.n_groups - 1;
     float weight = (float)o->settings.group_weight;
-    sums[SAEI_SUM_RECONSTRUCTION] += saei_row_norm2(saei_residual(o, r, last), d);
     o->norm_x[r] = row_norm(o->xc + r * d, d);
     for (size_t g = last + 1; g-- > 0;) {
         float *e = saei_residual(o, r, g);
-        sums[SAEI_SUM_LOSS] += o->settings.group_weight * saei_row_norm2(e, d);
+        double norm2 = saei_row_norm2(e, d);
+        bool changes = weight != 1.0f || g < last;
+        sums[SAEI_SUM_LOSS] += o->settings.group_weight * norm2;
+        if (g == last)
+            sums[SAEI_SUM_RECONSTRUCTION] += norm2;
         if (weight != 1.0f)
             for (size_t i = 0; i < d; i++)
                 e[i] *= weight;
         if (g < last)
             saei_row_axpy(e, 1.0f, saei_residual(o, r, g + 1), d);
-        o->norm_e[r * (last + 1) + g] = row_norm(e, d);
+        o->norm_e[r * (last + 1) + g] = (float)sqrt(changes ? saei_row_norm2(e, d) : norm2);
     }
     const float *first = saei_residual(o, r, 0);
     double *vector = sums + SAEI_SUM_VECTORS;
