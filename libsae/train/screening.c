@@ -1,10 +1,11 @@
 #include "train/screening.h"
 
-/* Bytes save half the cycles of the products, 64 dimensions being two of them, but a candidate costs some
-   more: measured from d 128 to 2304 with AVX-512 (docs/COST.md). A fifth is the margin for other machines. */
+/* Bytes save half the cycles of the products, 64 dimensions being two of them, but a latent that is looked at
+   again costs some more: measured from d 128 to 2304 with AVX-512 (docs/COST.md). A fifth is the margin for
+   other machines. */
 static bool bytes_pay(const saei_screen_counts *batch, size_t d, size_t n_latents)
 {
-    double saved = (double)n_latents * (double)d / 128.0, candidate = 150.0 + (double)d / 24.0;
+    double saved = (double)n_latents * (double)d / 128.0, candidate = 80.0 + (double)d / 16.0;
     return (double)batch->refined * candidate < 0.8 * saved * (double)batch->rows;
 }
 
