@@ -95,6 +95,16 @@ static void centre_task(void *arg, size_t tile, unsigned worker)
         centre_row(job, r);
 }
 
+static void magnitudes_task(void *arg, size_t tile, unsigned worker)
+{
+    (void)worker;
+    const encode_job *job = arg;
+    size_t first = tile * SAEI_TILE_ROWS, end = saei_min_size(first + SAEI_TILE_ROWS, job->level->held);
+    for (size_t r = first; r < end; r++)
+        if (!is_cut(job->level, r, job->model))
+            gated_magnitudes(job->level, r, job->model);
+}
+
 static void encode_level(sae_context *context, saei_slot_rows *level, encode_job job)
 {
     const sae_model *model = job.model;
@@ -104,16 +114,16 @@ static void encode_level(sae_context *context, saei_slot_rows *level, encode_job
                                    .scratch_floats = level->scratch_floats,
                                    .scratch = level->scratch,
                                    .counts = level->counts};
+    size_t tiles = (level->held + SAEI_TILE_ROWS - 1) / SAEI_TILE_ROWS;
     saei_screen_counts counts;
     job.level = level;
     encoder.start = level->start;
     if (job.raw.data != NULL)
-        saei_parallel_for(context, (level->held + SAEI_TILE_ROWS - 1) / SAEI_TILE_ROWS, centre_task, &job);
+        saei_parallel_for(context, tiles, centre_task, &job);
     saei_encode_rows(level->codes, &encoder, level->xc, level->held, &workers, &counts);
     level->start = saei_screen_start(counts.ends);
-    for (size_t r = 0; r < level->held && model->activation == SAE_GATED; r++)
-        if (!is_cut(level, r, model))
-            gated_magnitudes(level, r, model);
+    if (model->activation == SAE_GATED)
+        saei_parallel_for(context, tiles, magnitudes_task, &job);
 }
 
 /* Encodes with more slots the rows of level l that are cut, from row `first` on, as many as there is room
