@@ -23,9 +23,9 @@ void saei_row_axpy(float *y, float a, const float *x, size_t d);
 typedef struct saei_named_rows {
     const float *base;
     size_t stride;
-    const uint32_t *row;
+    const uint32_t *row; /* [n] */
     size_t n;
-    const uint32_t *next;
+    const uint32_t *next; /* [n_next] */
     size_t n_next;
 } saei_named_rows;
 

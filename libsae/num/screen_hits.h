@@ -4,7 +4,7 @@
 
 #include "num/screen_work.h"
 
-/* Takes all hits, none is left. Rows whose room is used up raise their threshold, in their strip too. */
+/* Takes all hits, none is left. Rows with enough new candidates raise their threshold, in their strip too. */
 void saei_screen_take_hits(const saei_screen_work *work, saei_screen_hits *hits, saei_screen_counts *counts);
 
 #endif
