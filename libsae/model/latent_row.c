@@ -82,7 +82,7 @@ void saei_latent_row_read(float *value, saei_latent_row *row, const uint32_t *la
     saei_encoder encoder = saei_model_encoder(model, model->k);
     saei_model_centre(row->xc, model, x);
     if (model->activation == SAE_TOPK) {
-        saei_encode_tile(row->codes, &encoder, row->xc, 0, 1, row->scratch, NULL);
+        saei_encode_tile(row->codes, &encoder, row->xc, 0, 1, row->scratch);
         pick(value, &row->codes, latent, n);
         return;
     }

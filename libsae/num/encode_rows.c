@@ -45,7 +45,7 @@ static void encode_task(void *arg, size_t tile, unsigned worker)
     if (job->encoder->panels != NULL)
         screen_tile(job, first, rows, worker);
     else
-        saei_encode_tile(job->out, job->encoder, job->xc, first, rows, scratch_of(job, worker), NULL);
+        saei_encode_tile(job->out, job->encoder, job->xc, first, rows, scratch_of(job, worker));
 }
 
 /* The rows that are left in one of a few ranges, without an expectation. */

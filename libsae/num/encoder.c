@@ -89,7 +89,7 @@ static void encode_densely(saei_code_slots out, const saei_encoder *e, const flo
 }
 
 void saei_encode_tile(saei_code_slots out, const saei_encoder *e, const float *xc, size_t first, size_t rows,
-                      float *scratch, saei_screen_counts *counts)
+                      float *scratch)
 {
     saei_screen_counts unread = {0};
     size_t listed[SAEI_TILE_ROWS];
@@ -99,8 +99,7 @@ void saei_encode_tile(saei_code_slots out, const saei_encoder *e, const float *x
     }
     for (size_t r = 0; r < rows; r++)
         listed[r] = first + r;
-    saei_screen_rows(out, e, xc, (saei_row_list){listed, rows, 0.0f}, scratch,
-                     counts != NULL ? counts : &unread);
+    saei_screen_rows(out, e, xc, (saei_row_list){listed, rows, 0.0f}, scratch, &unread);
 }
 
 void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,

@@ -62,10 +62,9 @@ void saei_code_slots_free(saei_code_slots *slots, sae_context *context);
 size_t saei_encoder_scratch(size_t d, size_t n_latents, size_t k, bool screened);
 
 /* Encodes rows first .. first + rows - 1 of xc [·, d], which are centred (x − b_dec), into out; rows <=
-   SAEI_TILE_ROWS. Without panels: call saei_blas_begin before the loop. counts may be NULL; only screening
-   adds to it. */
+   SAEI_TILE_ROWS. Without panels: call saei_blas_begin before the loop. */
 void saei_encode_tile(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t first,
-                      size_t rows, float *scratch, saei_screen_counts *counts);
+                      size_t rows, float *scratch);
 
 /* What the threads of saei_encode_rows work with. */
 typedef struct saei_encode_workers {

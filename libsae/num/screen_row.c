@@ -105,7 +105,7 @@ SAEI_CLONES void saei_screen_row_settle(saei_screen_row *row, size_t k)
     drop_below_threshold(row);
 }
 
-/* More of them cost a raise, fewer let more hits come: measured for k 32 and 64. */
+/* More of them cost a raise, fewer let more hits come: measured for k 32. */
 static void plan_raise(saei_screen_row *row, size_t n, size_t k, size_t capacity)
 {
     row->raise_at = (uint32_t)saei_min_size(n + 8 + k / 2, capacity);

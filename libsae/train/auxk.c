@@ -228,7 +228,7 @@ static void encode_tile(const auxk_job *job, size_t first, size_t rows, float *s
                             .b_enc = compact ? a->b_enc : biases_of(job),
                             .floor = a->floor,
                             .panels = compact ? NULL : job->panels};
-    saei_encode_tile(a->codes, &encoder, job->xc, first, rows, scratch, NULL);
+    saei_encode_tile(a->codes, &encoder, job->xc, first, rows, scratch);
     for (size_t r = first; r < first + rows; r++)
         for (size_t i = r * a->settings.k; i < r * a->settings.k + a->codes.count[r]; i++) {
             uint32_t *latent = &a->codes.latent[i];

@@ -5,8 +5,8 @@
    other machines. */
 static bool bytes_pay(const saei_screen_counts *batch, size_t d, size_t n_latents)
 {
-    double saved = (double)n_latents * (double)d / 128.0, candidate = 80.0 + (double)d / 16.0;
-    return (double)batch->refined * candidate < 0.8 * saved * (double)batch->rows;
+    double saved = (double)n_latents * (double)d / 128.0, again = 80.0 + (double)d / 16.0;
+    return (double)batch->refined * again < 0.8 * saved * (double)batch->rows;
 }
 
 void saei_screening_learn(saei_screening *s, const saei_screen_counts *batch, size_t d, size_t n_latents,

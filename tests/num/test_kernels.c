@@ -175,7 +175,7 @@ static void encode(encoded *out, const float *xc, const float *W, const float *b
     saei_blas_begin();
     for (size_t first = 0; first < ROWS; first += SAEI_TILE_ROWS)
         saei_encode_tile((saei_code_slots){out->latent, out->value, out->count}, &encoder, xc, first,
-                         ROWS - first < SAEI_TILE_ROWS ? ROWS - first : SAEI_TILE_ROWS, scratch, NULL);
+                         ROWS - first < SAEI_TILE_ROWS ? ROWS - first : SAEI_TILE_ROWS, scratch);
     free(scratch);
 }
 

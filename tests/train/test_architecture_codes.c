@@ -43,7 +43,7 @@ static void encode(float *f, const architecture_case *c, const float *xc)
     scratch = malloc(saei_encoder_scratch(D, F, k, false) * sizeof *scratch);
     ck_assert_ptr_nonnull(scratch);
     saei_blas_begin();
-    saei_encode_tile(slots, &encoder, xc, 0, ROWS, scratch, NULL);
+    saei_encode_tile(slots, &encoder, xc, 0, ROWS, scratch);
     memset(f, 0, ROWS * F * sizeof *f);
     for (size_t row = 0; row < ROWS; row++)
         for (size_t i = 0; i < slots.count[row]; i++)

@@ -41,7 +41,7 @@ static void encode(float *f, const saei_encoder *encoder, const float *xc, size_
     ck_assert_ptr_nonnull(scratch);
     ck_assert_int_eq(saei_code_slots_new(&slots, shared, rows, k, NULL), SAE_OK);
     saei_blas_begin();
-    saei_encode_tile(slots, encoder, xc, 0, rows, scratch, NULL);
+    saei_encode_tile(slots, encoder, xc, 0, rows, scratch);
     memset(f, 0, rows * encoder->n_latents * sizeof *f);
     for (size_t row = 0; row < rows; row++)
         for (size_t i = 0; i < slots.count[row]; i++)
