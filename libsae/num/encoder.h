@@ -36,7 +36,7 @@ typedef struct saei_screen_counts {
     uint64_t overflows;  /* rows with too many candidates or without trustworthy bounds: all latents scored
                             exactly */
     uint64_t refined;    /* latents that were scored from all their bytes because of the high ones */
-    uint64_t restarted;  /* rows that were screened again, for their k-th did not exceed `start` */
+    uint64_t restarted;  /* rows that were screened again, for too much was expected of them */
     uint64_t ends[SAEI_SCREEN_ENDS]; /* rows by their k-th largest over their norm */
 } saei_screen_counts;
 

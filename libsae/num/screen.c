@@ -82,8 +82,10 @@ size_t saei_screen_rows(saei_code_slots out, const saei_encoder *e, const float 
         work.n_rows = saei_min_size(at_once, rows.n - done);
         saei_screen_rows_start(&work);
         saei_screen_rows_pass(&work, counts);
-        for (size_t r = 0; r < work.n_rows; r++)
+        for (size_t r = 0; r < work.n_rows; r++) {
             saei_screen_row_settle(work.candidates + r, e->k);
+            saei_screen_row_sort(work.candidates + r, work.room);
+        }
         for (size_t r = 0; r < work.n_rows; r++)
             if (!finish_row(out, &work, r, counts))
                 rows.row[n_left++] = work.row[r];

@@ -15,8 +15,8 @@ typedef struct saei_row_list {
     float start;
 } saei_row_list;
 
-/* Encodes the rows, of an encoder with panels. Returns how many are left, not encoded, because they did not
-   exceed `start`; these take the first places of the list. None is left without a start. */
+/* Encodes the rows, of an encoder with panels. Returns how many are left, not encoded, because too much was
+   expected of them; these take the first places of the list. None is left without a start. */
 size_t saei_screen_rows(saei_code_slots out, const saei_encoder *encoder, const float *xc, saei_row_list rows,
                         float *scratch, saei_screen_counts *counts);
 

@@ -36,7 +36,7 @@ static void offer(const saei_screen_work *work, const saei_screen_hit *hit, cons
     row->latent[row->n] = hit->latent;
     row->n += (upper >= row->threshold) & (upper >= m->floor);
     if (row->n >= row->raise_at) {
-        saei_screen_row_raise(row, work->e->k, work->capacity);
+        saei_screen_row_raise(row, work->rank, work->capacity);
         work->strips[hit->row / SAEI_STRIP].threshold[hit->row % SAEI_STRIP] = row->threshold;
     }
 }

@@ -7,6 +7,11 @@
 /* Panels that are kept in the second-level cache while the rows pass; the strips of rows share it. */
 enum { GROUP_BYTES = 256 * 1024, GROUP_MAX = 32 };
 
+/* Groups pass in runs of every eighth, so that the first ones are a sample of all, in whatever order the
+   latents are. */
+enum { RUNS = 8 };
+static const size_t first_of_run[RUNS] = {0, 4, 2, 6, 1, 5, 3, 7};
+
 /* Bias and floor of the last panel, which may be partly empty. */
 typedef struct panel_edge {
     float bias[SAEI_PANEL], floor[SAEI_PANEL];
@@ -48,21 +53,38 @@ static void screen_strips(const saei_screen_work *work, size_t first, size_t n,
     saei_screen_take_hits(work, &hits, counts);
 }
 
-void saei_screen_rows_pass(const saei_screen_work *work, saei_screen_counts *counts)
+/* How many of a row's k largest scores are likely at most among a random part of the latents: the mean and
+   two standard deviations, and something more for when there are few. Certain are only k. */
+static size_t likely_rank(const saei_screen_work *work, double part)
+{
+    double k = (double)work->e->k, rank = k * part + 2.0 * sqrt(k * part * (1.0 - part)) + 2.0;
+    return work->start > 0.0f && rank < k ? (size_t)rank : work->e->k;
+}
+
+static void screen_group(const saei_screen_work *work, const panel_edge *edge, size_t first, size_t n,
+                         saei_screen_counts *counts)
+{
+    saei_screen_panel panels[GROUP_MAX];
+    for (size_t p = 0; p < n; p++)
+        panels[p] = panel_at(work->e, edge, first + p);
+    for (size_t s = 0; s < saei_screen_strips(work); s += SAEI_STRIPS_AT_ONCE)
+        screen_strips(work, s, saei_min_size(SAEI_STRIPS_AT_ONCE, saei_screen_strips(work) - s), panels, n,
+                      counts);
+}
+
+void saei_screen_rows_pass(saei_screen_work *work, saei_screen_counts *counts)
 {
     const saei_encoder *e = work->e;
-    saei_screen_panel panels[GROUP_MAX];
     panel_edge edge;
     fill_edge(&edge, e);
     size_t panel_bytes = saei_screen_lines_bytes(e->d) * SAEI_PANEL;
     size_t group = saei_min_size(GROUP_BYTES / panel_bytes + 1, GROUP_MAX),
-           count = saei_panels_count(e->n_latents);
-    for (size_t first = 0; first < count; first += group) {
-        size_t n = saei_min_size(group, count - first);
-        for (size_t p = 0; p < n; p++)
-            panels[p] = panel_at(e, &edge, first + p);
-        for (size_t s = 0; s < saei_screen_strips(work); s += SAEI_STRIPS_AT_ONCE)
-            screen_strips(work, s, saei_min_size(SAEI_STRIPS_AT_ONCE, saei_screen_strips(work) - s), panels,
-                          n, counts);
-    }
+           count = saei_panels_count(e->n_latents), seen = 0;
+    for (size_t run = 0; run < RUNS; run++)
+        for (size_t first = first_of_run[run] * group; first < count; first += RUNS * group) {
+            size_t n = saei_min_size(group, count - first);
+            seen += n;
+            work->rank = likely_rank(work, (double)seen / (double)count);
+            screen_group(work, &edge, first, n, counts);
+        }
 }

@@ -4,6 +4,7 @@
 #include "num/topk.h"
 
 #include <math.h>
+#include <string.h>
 
 /* docs/NUMERICS.md has the terms: 16 roundings beside those of the product in its stated order, and a factor
    for what is of second order, the roundings of the bound included. */
@@ -105,31 +106,57 @@ SAEI_CLONES void saei_screen_row_settle(saei_screen_row *row, size_t k)
     drop_below_threshold(row);
 }
 
-/* More of them cost a raise, fewer let more hits come: measured for k 32. */
-static void plan_raise(saei_screen_row *row, size_t n, size_t k, size_t capacity)
-{
-    row->raise_at = (uint32_t)saei_min_size(n + 8 + k / 2, capacity);
-}
-
-void saei_screen_row_start(saei_screen_row *row, float threshold, size_t k, size_t capacity)
+void saei_screen_row_start(saei_screen_row *row, float threshold)
 {
     row->threshold = threshold;
     row->n = 0;
-    plan_raise(row, k, k, capacity);
+    row->raise_at = LANES;
 }
 
-SAEI_CLONES void saei_screen_row_raise(saei_screen_row *row, size_t k, size_t capacity)
+SAEI_CLONES void saei_screen_row_raise(saei_screen_row *row, size_t rank, size_t capacity)
 {
-    if (row->n >= LANES && count_above(row->lower, row->n, row->threshold) > k)
-        row->threshold = nearly_cut(row->lower, row->n, k, row->threshold);
+    if (row->n >= LANES && count_above(row->lower, row->n, row->threshold) > rank)
+        row->threshold = nearly_cut(row->lower, row->n, rank, row->threshold);
     drop_below_threshold(row);
     if (row->n + FEW > capacity)
-        saei_screen_row_settle(row, k);
+        saei_screen_row_settle(row, rank);
     if (row->n + FEW > capacity) {
         row->threshold = NAN;
         row->n = 0;
     }
-    plan_raise(row, row->n, k, capacity);
+    /* More of them cost a raise, fewer let more hits come: measured for k 32. */
+    row->raise_at = (uint32_t)saei_min_size(row->n + LANES + rank / 2, capacity);
+}
+
+/* The end of the ascending run that begins at `first`. */
+static size_t run_end(const uint32_t *a, size_t first, size_t n)
+{
+    size_t i = saei_min_size(first + 1, n);
+    while (i < n && a[i - 1] < a[i])
+        i++;
+    return i;
+}
+
+/* Merges each run of `from` with the next one into `to`. Returns how many runs that makes. */
+static size_t merge_runs(uint32_t *to, const uint32_t *from, size_t n)
+{
+    size_t runs = 0;
+    for (size_t a = 0, end; a < n; a = end, runs++) {
+        size_t middle = run_end(from, a, n), b = middle;
+        end = run_end(from, middle, n);
+        for (size_t out = a, i = a; out < end; out++)
+            to[out] = b == end || (i < middle && from[i] < from[b]) ? from[i++] : from[b++];
+    }
+    return runs;
+}
+
+void saei_screen_row_sort(saei_screen_row *row, uint32_t *room)
+{
+    size_t runs;
+    do {
+        runs = merge_runs(room, row->latent, row->n);
+        memcpy(row->latent, room, row->n * sizeof *room);
+    } while (runs > 1);
 }
 
 bool saei_screen_row_has(const saei_screen_row *row, size_t k)

@@ -86,7 +86,7 @@ static void start_row(const saei_screen_work *work, size_t r, float bias)
     bool screened = known->norm <= SAEI_FIXED_NORM_MAX && bias <= BIAS_MAX;
     float threshold = !screened ? NAN : work->start > 0.0f ? work->start * known->norm : -INFINITY;
     work->queries[r] = query_of(work, r, bias);
-    saei_screen_row_start(work->candidates + r, threshold, work->e->k, work->capacity);
+    saei_screen_row_start(work->candidates + r, threshold);
     strip->offset[i] = work->queries[r].high_offset;
     strip->unit[i] = known->unit;
     strip->per_norm[i] = bound.per_norm;

@@ -3,7 +3,7 @@
 #include "num/panels.h"
 #include "num/screen.h"
 
-enum { SCRATCH_BYTES = 1800 * 1024, ALIGNMENT = 64, TAKEN = 9 };
+enum { SCRATCH_BYTES = 1800 * 1024, ALIGNMENT = 64, TAKEN = 10 };
 
 /* Candidates that a row can hold: the k largest, those within the bounds of the k-th, and some to come before
    the threshold is raised. */
@@ -40,7 +40,8 @@ size_t saei_screen_rows_at_once(size_t d, size_t k)
 
 size_t saei_screen_scratch(size_t d, size_t k)
 {
-    size_t bytes = saei_add(saei_mul(saei_screen_rows_at_once(d, k), row_bytes(d, k)), TAKEN * ALIGNMENT);
+    size_t bytes = saei_add(saei_mul(saei_screen_rows_at_once(d, k), row_bytes(d, k)),
+                            saei_add(saei_mul(places_for(k), sizeof(uint32_t)), TAKEN * ALIGNMENT));
     return bytes / ALIGNMENT * (ALIGNMENT / sizeof(float));
 }
 
@@ -59,13 +60,15 @@ saei_screen_work saei_screen_work_new(const saei_encoder *e, float *scratch)
                              .kernel = saei_panels_kernel(e->panels),
                              .latents = saei_panels_bounds_of(e->panels),
                              .in_bytes = saei_panels_in_bytes(e->panels),
-                             .capacity = capacity_for(e->k)};
+                             .capacity = capacity_for(e->k),
+                             .rank = e->k};
     work.lines = take(&left, rows * saei_screen_lines_bytes(e->d));
     work.packed = take(&left, rows * saei_screen_lines_bytes(e->d));
     work.strips = take(&left, rows / SAEI_STRIP * sizeof *work.strips);
     work.candidates = take(&left, rows * sizeof *work.candidates);
     work.bounds = take(&left, rows * sizeof *work.bounds);
     work.queries = take(&left, rows * sizeof *work.queries);
+    work.room = take(&left, places * sizeof *work.room);
     float *lower = take(&left, rows * places * sizeof(float));
     float *upper = take(&left, rows * places * sizeof(float));
     uint32_t *latent = take(&left, rows * places * sizeof(uint32_t));

@@ -28,7 +28,9 @@ typedef struct saei_screen_work {
     char *lines;  /* the packed rows; wide ones only until they are in their strip */
     char *packed; /* [strips, 16 n_lines units, SAEI_STRIP, SAEI_UNIT] */
     saei_screen_strip *strips;
+    size_t rank;                 /* of the lower bounds towards which thresholds rise now */
     saei_screen_row *candidates; /* [n_rows], and the padding of the last strip */
+    uint32_t *room;              /* for the latents of one of these */
     saei_fixed_bounds *bounds;   /* of the same */
     saei_screen_query *queries;  /* of the same */
 } saei_screen_work;
@@ -56,7 +58,8 @@ static inline const float *saei_screen_row_at(const saei_screen_work *work, size
    scores cannot be bounded. */
 void saei_screen_rows_start(const saei_screen_work *work);
 
-/* Collects the candidates of the rows among all latents. */
-void saei_screen_rows_pass(const saei_screen_work *work, saei_screen_counts *counts);
+/* Collects the candidates of the rows among all latents. With a start, thresholds rise as far as is likely
+   right, so that in the end it must be seen whether they did not rise too far. */
+void saei_screen_rows_pass(saei_screen_work *work, saei_screen_counts *counts);
 
 #endif

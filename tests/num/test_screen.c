@@ -197,6 +197,51 @@ START_TEST(rows_that_expected_too_much_are_exact)
 }
 END_TEST
 
+/* Rows of weights, `step` apart, that have all of the largest scores. */
+static void enlarge(const screen_case *c, size_t n, size_t step)
+{
+    for (size_t j = 0; j < n * step; j += step)
+        for (size_t i = 0; i < c->d; i++)
+            c->W[j * c->d + i] *= 100.0f;
+}
+
+/* From half of what the k-th of almost all rows exceed. */
+static uint64_t restarted_rows(const screen_case *c, bool bytes)
+{
+    saei_code_slots exact = slots_new(c);
+    saei_encoder encoder = encoder_of(c, NULL, 0.0f);
+    for (size_t r = 0; r < c->rows; r++)
+        saei_encode_row_exact(exact, &encoder, c->x, r);
+    screen_path path = {&saei_screen_portable, bytes, 0.0f};
+    path.start = 0.5f * saei_screen_start(assert_path_is_exact(c, &exact, path).ends);
+    ck_assert(path.start > 0.0f);
+    saei_screen_counts counts = assert_path_is_exact(c, &exact, path);
+    slots_free(&exact);
+    return counts.restarted;
+}
+
+/* Thresholds rise by what is likely of the latents so far, and would be too high where the first ones have
+   all that is large: then rows are screened again. They pass in such an order that only neighbours can do
+   that. */
+START_TEST(unlikely_places_of_the_largest_are_exact)
+{
+    enum { N_LATENTS = 9000, ROWS = 40 };
+    const struct {
+        size_t n, step;
+        bool likely;
+    } large[] = {{300, 1, false}, {300, 30, true}, {N_LATENTS / 4, 1, true}};
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        screen_case c = case_new(16, N_LATENTS, 32, ROWS, NORMAL);
+        enlarge(&c, large[i].n, large[i].step);
+        for (int bytes = 0; bytes <= 1; bytes++) {
+            uint64_t restarted = restarted_rows(&c, bytes);
+            ck_assert(large[i].likely ? restarted <= ROWS / 8 : restarted >= ROWS / 2);
+        }
+        case_free(&c);
+    }
+}
+END_TEST
+
 START_TEST(few_candidates_suffice_for_normal_data)
 {
     screen_case c = case_new(768, 4096, 32, 270, NORMAL);
@@ -666,12 +711,37 @@ START_TEST(raising_leaves_little_more_than_the_largest)
 }
 END_TEST
 
+START_TEST(latents_of_a_row_become_ascending)
+{
+    saei_rng rng = saei_rng_new(16, SAEI_STREAM_INIT, 0);
+    enum { MOST = 100 };
+    for (uint32_t n = 0; n <= MOST; n++) {
+        uint32_t latent[MOST], room[MOST];
+        for (uint32_t i = 0; i < n; i++)
+            latent[i] = i;
+        for (uint32_t i = 1; i < n; i++) {
+            uint32_t with = (uint32_t)(saei_rng_uniform(&rng) * (n % 3 == 0   ? i + 1
+                                                                 : n % 3 == 1 ? 2
+                                                                              : i)),
+                     moved = latent[with];
+            latent[with] = latent[i];
+            latent[i] = moved;
+        }
+        saei_screen_row row = {.n = n, .latent = latent};
+        saei_screen_row_sort(&row, room);
+        for (uint32_t i = 0; i < n; i++)
+            ck_assert_uint_eq(latent[i], i);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("screen");
     TCase *tests = tcase_create("screen");
     tcase_add_test(tests, codes_are_exact_at_any_shape);
     tcase_add_test(tests, rows_that_expected_too_much_are_exact);
+    tcase_add_test(tests, unlikely_places_of_the_largest_are_exact);
     tcase_add_test(tests, few_candidates_suffice_for_normal_data);
     tcase_add_test(tests, wide_rows_are_screened_in_parts);
     tcase_add_test(tests, k_may_exceed_the_latents);
@@ -687,6 +757,7 @@ int main(void)
     tcase_add_test(tests, rounding_of_long_sums_is_within_the_bounds);
     tcase_add_test(tests, raising_keeps_what_may_be_among_the_largest);
     tcase_add_test(tests, raising_leaves_little_more_than_the_largest);
+    tcase_add_test(tests, latents_of_a_row_become_ascending);
     tcase_add_test(tests, packed_vectors_keep_their_error_bounds);
     tcase_add_test(tests, vectors_that_are_not_represented_are_zero);
     tcase_add_test(tests, sums_of_bytes_do_not_overflow);
