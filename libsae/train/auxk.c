@@ -117,12 +117,13 @@ size_t saei_auxk_bytes(const saei_auxk_settings *settings, size_t d, size_t n_la
            tiles = tiles_of(batch_rows);
     if (k == 0)
         return 0;
-    size_t floats = saei_mul(batch_rows, saei_add(d, saei_add(few, saei_mul(6, k))));
+    size_t floats = saei_mul(batch_rows, saei_add(d, saei_add(few, saei_mul(3, k))));
     floats = saei_add(floats, saei_add(saei_mul(few, saei_mul(4, d) + 2), saei_mul(SAEI_AUXK_PARTS, d)));
     floats = saei_add(
         floats, saei_add(saei_mul(tile_floats(settings, d, n_latents), tiles), saei_mul(few, batch_rows)));
-    return saei_add(saei_mul(sizeof(float), floats),
-                    saei_add(saei_mul(n_latents, 24), saei_mul(tiles, saei_mul(8, d + 1))));
+    size_t bytes = saei_add(saei_mul(sizeof(float), floats),
+                            saei_add(saei_mul(n_latents, 16), saei_mul(tiles, saei_mul(8, d + 1))));
+    return saei_add(bytes, saei_latent_index_bytes(n_latents, batch_rows, k, false));
 }
 
 void saei_auxk_set_dead(saei_auxk *a, const uint64_t *silent, uint64_t dead_after)

@@ -7,6 +7,7 @@
 
 /* For latent j the entries start[j] .. start[j + 1] - 1, rows ascending. */
 typedef struct saei_latent_index {
+    sae_context *context;
     size_t n;      /* entries */
     size_t *start; /* [F + 1] */
     uint32_t *row; /* [rows * k] */
@@ -14,6 +15,7 @@ typedef struct saei_latent_index {
     float *g;      /* [rows * k]: a number that goes with each value */
     float *g_gate; /* [rows * k]: a second one, when asked for */
     float *gate;   /* [rows * k] room for another value, with g_gate */
+    size_t *next;  /* [parts of the rows, F]: the place of the next entry */
 } saei_latent_index;
 
 sae_status saei_latent_index_new(saei_latent_index *out, sae_context *context, size_t n_latents, size_t rows,
@@ -22,7 +24,7 @@ void saei_latent_index_free(saei_latent_index *index, sae_context *context);
 size_t saei_latent_index_bytes(size_t n_latents, size_t rows, size_t k, bool gated);
 
 /* A counting sort of the slots, with the numbers g, and g_gate when it is not NULL, that go with them [rows,
- * k]. */
+   k]. Any n_latents, rows and k up to those it was made for. */
 void saei_latent_index_build(saei_latent_index *index, const saei_code_slots *slots, const float *g,
                              const float *g_gate, size_t n_latents, size_t rows, size_t k);
 
