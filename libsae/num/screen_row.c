@@ -110,7 +110,7 @@ void saei_screen_row_start(saei_screen_row *row, float threshold)
 {
     row->threshold = threshold;
     row->n = 0;
-    row->raise_at = LANES;
+    row->raise_at = 2 * LANES;
 }
 
 SAEI_CLONES void saei_screen_row_raise(saei_screen_row *row, size_t rank, size_t capacity)
@@ -137,15 +137,28 @@ static size_t run_end(const uint32_t *a, size_t first, size_t n)
     return i;
 }
 
+/* Merges two runs, without a branch on what cannot be foreseen. */
+static void merge(uint32_t *to, const uint32_t *a, size_t n_a, const uint32_t *b, size_t n_b)
+{
+    while (n_a > 0 && n_b > 0) {
+        bool first = *a < *b;
+        *to++ = first ? *a : *b;
+        a += first;
+        n_a -= first;
+        b += !first;
+        n_b -= !first;
+    }
+    memcpy(to, n_a > 0 ? a : b, (n_a + n_b) * sizeof *to);
+}
+
 /* Merges each run of `from` with the next one into `to`. Returns how many runs that makes. */
 static size_t merge_runs(uint32_t *to, const uint32_t *from, size_t n)
 {
     size_t runs = 0;
-    for (size_t a = 0, end; a < n; a = end, runs++) {
-        size_t middle = run_end(from, a, n), b = middle;
+    for (size_t first = 0, end; first < n; first = end, runs++) {
+        size_t middle = run_end(from, first, n);
         end = run_end(from, middle, n);
-        for (size_t out = a, i = a; out < end; out++)
-            to[out] = b == end || (i < middle && from[i] < from[b]) ? from[i++] : from[b++];
+        merge(to + first, from + first, middle - first, from + middle, end - middle);
     }
     return runs;
 }
