@@ -2,7 +2,11 @@
 #include "base/memory.h"
 #include "num/simd.h"
 
+#include <stdbool.h>
 #include <string.h>
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#endif
 
 enum { LANES = 16, HALF = LANES / 2, COMBINED = 4 };
 
@@ -130,16 +134,56 @@ SAEI_CLONES double saei_row_sum(const float *a, size_t d)
     return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-SAEI_CLONES double saei_row_norm2(const float *a, size_t d)
+/* lane_l += Σ a_i², i = l, l + LANES, … below n, whole lanes. */
+static void add_squares(double lane[LANES], const float *a, size_t n)
 {
-    double lane[8] = {0};
-    size_t i = 0;
-    for (; i + 8 <= d; i += 8)
-        for (int l = 0; l < 8; l++)
-            lane[l] += (double)a[i + (size_t)l] * (double)a[i + (size_t)l];
-    for (int l = 0; i < d; i++, l++)
-        lane[l] += (double)a[i] * (double)a[i];
-    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            lane[l] += (double)a[i + l] * (double)a[i + l];
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+/* The same in half the time, to the bit: the square of a float is exact in double, fused or not. */
+__attribute__((target("avx2,fma"))) static void add_squares_fused(double lane[LANES], const float *a,
+                                                                  size_t n)
+{
+    enum { WIDTH = 4, VECTORS = LANES / WIDTH };
+    __m256d sum[VECTORS];
+    for (size_t v = 0; v < VECTORS; v++)
+        sum[v] = _mm256_loadu_pd(lane + v * WIDTH);
+    for (size_t i = 0; i < n; i += LANES)
+#pragma GCC unroll 4
+        for (size_t v = 0; v < VECTORS; v++) {
+            __m256d x = _mm256_cvtps_pd(_mm_loadu_ps(a + i + v * WIDTH));
+            sum[v] = _mm256_fmadd_pd(x, x, sum[v]);
+        }
+    for (size_t v = 0; v < VECTORS; v++)
+        _mm256_storeu_pd(lane + v * WIDTH, sum[v]);
+}
+
+static bool can_fuse(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+#else
+#define add_squares_fused add_squares
+static bool can_fuse(void)
+{
+    return false;
+}
+#endif
+
+double saei_row_norm2(const float *a, size_t d)
+{
+    double lane[LANES] = {0};
+    size_t whole = d / LANES * LANES;
+    (can_fuse() ? add_squares_fused : add_squares)(lane, a, whole);
+    for (size_t i = whole; i < d; i++)
+        lane[i - whole] += (double)a[i] * (double)a[i];
+    for (size_t half = LANES / 2; half > 0; half /= 2)
+        for (size_t l = 0; l < half; l++)
+            lane[l] += lane[l + half];
+    return lane[0];
 }
 
 SAEI_CLONES void saei_row_axpy(float *restrict y, float a, const float *restrict x, size_t d)

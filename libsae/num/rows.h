@@ -12,7 +12,8 @@ float saei_row_dot(const float *a, const float *b, size_t d);
 /* Σ a_i, in double */
 double saei_row_sum(const float *a, size_t d);
 
-/* Σ a_i², in double */
+/* Σ a_i², in double: lane l has the terms i ≡ l mod 16, and lane l + h is added to lane l for h = 8, 4, 2, 1
+ */
 double saei_row_norm2(const float *a, size_t d);
 
 /* y += a x */
