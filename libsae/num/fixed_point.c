@@ -160,23 +160,16 @@ static inline void wide_line(char *line, floats *rest, const float *v, float sca
     }
 }
 
-typedef struct byte_rests {
-    floats coarse; /* Σ (scale v − h)² */
-    floats rest;   /* Σ (254 (scale v − h) − l)² */
-} byte_rests;
-
-static inline void byte_line(char *high, char *low, byte_rests *rests, const float *v, float scale,
-                             uint8_t flip)
+/* Adds Σ (scale v − h)². */
+static inline void byte_line(char *high, char *low, floats *rest, const float *v, float scale, uint8_t flip)
 {
     for (size_t i = 0; i < SAEI_LINE; i += 4 * VECTOR) {
         integers h[4], l[4];
         for (size_t at = 0; at < 4; at++) {
             floats left = *(const loaded_floats *)(v + i + at * VECTOR) * scale;
             take_integers(&h[at], &left);
-            rests->coarse += left * left;
-            left *= (float)SAEI_FRACTION;
-            take_integers(&l[at], &left);
-            rests->rest += left * left;
+            *rest += left * left;
+            l[at] = (integers)(left * (float)SAEI_FRACTION + ROUNDER);
         }
         bytes stored_high, stored_low;
         low_bytes(&stored_high, h);
@@ -206,14 +199,14 @@ static SAEI_CLONES float wide_lines(saei_line_places lines, const float *v, floa
     return sum_of(&rest);
 }
 
-static SAEI_CLONES void byte_lines(byte_rests *rests, saei_line_places high, saei_line_places low,
-                                   uint8_t flip, const float *v, float scale, size_t d)
+static SAEI_CLONES float byte_lines(saei_line_places high, saei_line_places low, uint8_t flip, const float *v,
+                                    float scale, size_t d)
 {
     float filled[SAEI_LINE];
-    byte_rests sums = {{0}, {0}};
+    floats rest = {0};
     for (size_t first = 0; first < d; first += SAEI_LINE, high.first += high.stride, low.first += low.stride)
-        byte_line(high.first, low.first, &sums, line_of(v, first, SAEI_LINE, d, filled), scale, flip);
-    *rests = sums;
+        byte_line(high.first, low.first, &rest, line_of(v, first, SAEI_LINE, d, filled), scale, flip);
+    return sum_of(&rest);
 }
 
 static void fill_lines(saei_line_places lines, size_t n_lines, uint8_t byte)
@@ -238,7 +231,6 @@ saei_fixed_bounds saei_fixed_pack_wide(saei_line_places lines, const float *v, s
 saei_fixed_bounds saei_fixed_pack_bytes(saei_line_places high, saei_line_places low, uint8_t flip,
                                         const float *v, size_t d)
 {
-    const double fraction2 = (double)SAEI_FRACTION * (double)SAEI_FRACTION;
     vector_size size = measure(v, d);
     float norm = norm_of(size, v, d);
     if (!is_representable((double)norm)) {
@@ -246,12 +238,12 @@ saei_fixed_bounds saei_fixed_pack_bytes(saei_line_places high, saei_line_places 
         fill_lines(low, saei_byte_lines(d), flip);
         return (saei_fixed_bounds){0.0f, norm, norm, norm};
     }
-    float scale = (float)(BYTE_MAX / (double)size.largest);
-    byte_rests rests;
-    byte_lines(&rests, high, low, flip, v, scale, d);
-    return (saei_fixed_bounds){
-        1.0f / scale, norm, error_of((double)sum_of(&rests.rest) / fraction2, (double)scale, (double)norm, d),
-        error_of((double)sum_of(&rests.coarse), (double)scale, (double)norm, d)};
+    float scale = (float)(BYTE_MAX / (double)size.largest), rest2 = byte_lines(high, low, flip, v, scale, d);
+    /* What l leaves of a number is at most half of its unit, and never more than h left. */
+    const double half = 0.5 / (double)SAEI_FRACTION;
+    double left2 = fmin((double)rest2, half * half * (double)d);
+    return (saei_fixed_bounds){1.0f / scale, norm, error_of(left2, (double)scale, (double)norm, d),
+                               error_of((double)rest2, (double)scale, (double)norm, d)};
 }
 
 /* A unit moves as one number. */

@@ -115,14 +115,9 @@ const saei_fixed_bounds *saei_panels_bounds_of(const saei_panels *panels)
     return panels->bounds;
 }
 
-const char *saei_panels_high(const saei_panels *panels, size_t j)
+saei_latent_bytes saei_panels_latent_bytes(const saei_panels *panels)
 {
-    return places_of(panels, j).first;
-}
-
-const char *saei_panels_low(const saei_panels *panels, size_t j)
-{
-    return low_of(panels, j);
+    return (saei_latent_bytes){panels->lines, panels->low, saei_byte_lines(panels->d)};
 }
 
 float saei_panels_norm_max(const saei_panels *panels)

@@ -31,11 +31,28 @@ const saei_screen_kernel *saei_panels_kernel(const saei_panels *panels);
 /* Panel i, without bias and floor; i < saei_panels_count(n_latents). */
 saei_screen_panel saei_panels_at(const saei_panels *panels, size_t i);
 
-/* What is known of each latent, and the high and low bytes of latent j, 128 added to each. From one line to
-   the next are SAEI_PANEL lines of high bytes, of low ones it is the next. */
+/* What is known of each latent. */
 const saei_fixed_bounds *saei_panels_bounds_of(const saei_panels *panels);
-const char *saei_panels_high(const saei_panels *panels, size_t j);
-const char *saei_panels_low(const saei_panels *panels, size_t j);
+
+/* The high and low bytes of all latents, 128 added to each. */
+typedef struct saei_latent_bytes {
+    const char *high; /* [panels, n_lines, SAEI_PANEL, SAEI_LINE] */
+    const char *low;  /* [F, n_lines, SAEI_LINE] */
+    size_t n_lines;
+} saei_latent_bytes;
+
+saei_latent_bytes saei_panels_latent_bytes(const saei_panels *panels);
+
+/* The first line of latent j; the next one is SAEI_PANEL lines behind it. */
+static inline const char *saei_high_bytes(const saei_latent_bytes *bytes, size_t j)
+{
+    return bytes->high + (j / SAEI_PANEL * SAEI_PANEL * bytes->n_lines + j % SAEI_PANEL) * SAEI_LINE;
+}
+
+static inline const char *saei_low_bytes(const saei_latent_bytes *bytes, size_t j)
+{
+    return bytes->low + j * bytes->n_lines * SAEI_LINE;
+}
 
 /* The largest saei_fixed_bounds.norm of all latents. */
 float saei_panels_norm_max(const saei_panels *panels);

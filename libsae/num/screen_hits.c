@@ -66,9 +66,9 @@ static void narrow(const saei_screen_work *work, saei_screen_hits *hits)
     int32_t sums[SAEI_HITS_MAX];
     size_t left = 0;
     for (size_t i = 0; i < hits->n; i++)
-        pairs[i] = (saei_byte_pair){saei_panels_high(work->e->panels, hits->at[i].latent),
+        pairs[i] = (saei_byte_pair){saei_high_bytes(&work->bytes, hits->at[i].latent),
                                     work->queries[hits->at[i].row].low};
-    work->kernel->byte_dots(sums, pairs, hits->n, saei_byte_lines(work->e->d), SAEI_PANEL * SAEI_LINE);
+    work->kernel->byte_dots(sums, pairs, hits->n, work->bytes.n_lines, SAEI_PANEL * SAEI_LINE);
     for (size_t i = 0; i < hits->n; i++) {
         saei_screen_hit hit = hits->at[i];
         meeting m = meeting_of(work, &hit);
@@ -86,9 +86,9 @@ static void take_bytes(const saei_screen_work *work, const saei_screen_hits *hit
     saei_byte_pair pairs[SAEI_HITS_MAX];
     int32_t sums[SAEI_HITS_MAX];
     for (size_t i = 0; i < hits->n; i++)
-        pairs[i] = (saei_byte_pair){saei_panels_low(work->e->panels, hits->at[i].latent),
+        pairs[i] = (saei_byte_pair){saei_low_bytes(&work->bytes, hits->at[i].latent),
                                     work->queries[hits->at[i].row].high};
-    work->kernel->byte_dots(sums, pairs, hits->n, saei_byte_lines(work->e->d), SAEI_LINE);
+    work->kernel->byte_dots(sums, pairs, hits->n, work->bytes.n_lines, SAEI_LINE);
     for (size_t i = 0; i < hits->n; i++) {
         const saei_screen_hit *hit = hits->at + i;
         meeting m = meeting_of(work, hit);

@@ -1,6 +1,5 @@
 #include "num/screen_work.h"
 #include "base/memory.h"
-#include "num/panels.h"
 #include "num/screen.h"
 
 enum { SCRATCH_BYTES = 1800 * 1024, ALIGNMENT = 64, TAKEN = 10 };
@@ -59,6 +58,7 @@ saei_screen_work saei_screen_work_new(const saei_encoder *e, float *scratch)
     saei_screen_work work = {.e = e,
                              .kernel = saei_panels_kernel(e->panels),
                              .latents = saei_panels_bounds_of(e->panels),
+                             .bytes = saei_panels_latent_bytes(e->panels),
                              .in_bytes = saei_panels_in_bytes(e->panels),
                              .capacity = capacity_for(e->k),
                              .rank = e->k};

@@ -3,6 +3,7 @@
 #define SAEI_SCREEN_WORK_H
 
 #include "num/encoder.h"
+#include "num/panels.h"
 #include "num/screen_kernel.h"
 #include "num/screen_row.h"
 
@@ -20,6 +21,7 @@ typedef struct saei_screen_work {
     const saei_encoder *e;
     const saei_screen_kernel *kernel;
     const saei_fixed_bounds *latents;
+    saei_latent_bytes bytes; /* of these, when in bytes */
     bool in_bytes;
     float start;
     const float *xc;
