@@ -1,4 +1,4 @@
-/* The rows of a batch, tile after tile. Those whose screening began too high are left until all have passed:
+/* The rows of a batch, tile after tile. Those of which too much was expected are left until all have passed:
    screened together they cost what other rows do, while a few alone would cost a strip of them. */
 #include "num/encoder.h"
 #include "base/memory.h"

@@ -78,8 +78,8 @@ static size_t lines_of_one(const saei_panels *panels)
 
 static saei_line_places places_of(const saei_panels *panels, size_t latent)
 {
-    size_t panel = latent / SAEI_PANEL * SAEI_PANEL * lines_of_one(panels), lane = latent % SAEI_PANEL;
-    return (saei_line_places){panels->lines + (panel + lane) * SAEI_LINE, SAEI_PANEL * SAEI_LINE};
+    return (saei_line_places){panels->lines + saei_panel_offset(lines_of_one(panels), latent),
+                              SAEI_PANEL * SAEI_LINE};
 }
 
 static char *low_of(const saei_panels *panels, size_t latent)

@@ -43,10 +43,15 @@ typedef struct saei_latent_bytes {
 
 saei_latent_bytes saei_panels_latent_bytes(const saei_panels *panels);
 
-/* The first line of latent j; the next one is SAEI_PANEL lines behind it. */
+/* Where the first of the n_lines lines of latent j lies in panels; the next is SAEI_PANEL lines behind it. */
+static inline size_t saei_panel_offset(size_t n_lines, size_t j)
+{
+    return (j / SAEI_PANEL * SAEI_PANEL * n_lines + j % SAEI_PANEL) * SAEI_LINE;
+}
+
 static inline const char *saei_high_bytes(const saei_latent_bytes *bytes, size_t j)
 {
-    return bytes->high + (j / SAEI_PANEL * SAEI_PANEL * bytes->n_lines + j % SAEI_PANEL) * SAEI_LINE;
+    return bytes->high + saei_panel_offset(bytes->n_lines, j);
 }
 
 static inline const char *saei_low_bytes(const saei_latent_bytes *bytes, size_t j)

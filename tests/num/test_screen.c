@@ -82,6 +82,15 @@ static saei_encoder encoder_of(const screen_case *c, const saei_panels *panels, 
     return (saei_encoder){c->d, c->n_latents, c->k, c->W, c->b, c->floor, panels, start};
 }
 
+static saei_code_slots exact_codes(const screen_case *c)
+{
+    saei_code_slots exact = slots_new(c);
+    saei_encoder encoder = encoder_of(c, NULL, 0.0f);
+    for (size_t r = 0; r < c->rows; r++)
+        saei_encode_row_exact(exact, &encoder, c->x, r);
+    return exact;
+}
+
 /* How rows are screened; kernel NULL: the fastest. */
 typedef struct screen_path {
     const saei_screen_kernel *kernel;
@@ -139,10 +148,7 @@ enum { PORTABLE_MAX = 50 * 1000 * 1000 };
    wide numbers without a start. */
 static saei_screen_counts check_case(const screen_case *c)
 {
-    saei_code_slots exact = slots_new(c);
-    saei_encoder encoder = encoder_of(c, NULL, 0.0f);
-    for (size_t r = 0; r < c->rows; r++)
-        saei_encode_row_exact(exact, &encoder, c->x, r);
+    saei_code_slots exact = exact_codes(c);
     saei_screen_counts plain = assert_path_is_exact(c, &exact, (screen_path){0}), first[2][3] = {{{0}}};
     const float expected = saei_screen_start(plain.ends), starts[] = {0.0f, expected, 1.02f * expected};
     const saei_screen_kernel *kernel;
@@ -184,10 +190,7 @@ END_TEST
 START_TEST(rows_that_expected_too_much_are_exact)
 {
     screen_case c = case_new(40, 300, 6, 3 * SAEI_TILE_ROWS + 5, NORMAL);
-    saei_code_slots exact = slots_new(&c);
-    saei_encoder encoder = encoder_of(&c, NULL, 0.0f);
-    for (size_t r = 0; r < c.rows; r++)
-        saei_encode_row_exact(exact, &encoder, c.x, r);
+    saei_code_slots exact = exact_codes(&c);
     for (int bytes = 0; bytes <= 1; bytes++) {
         screen_path path = {&saei_screen_portable, bytes, 1e6f};
         ck_assert_uint_eq(assert_path_is_exact(&c, &exact, path).restarted, c.rows);
@@ -208,10 +211,7 @@ static void enlarge(const screen_case *c, size_t n, size_t step)
 /* From half of what the k-th of almost all rows exceed. */
 static uint64_t restarted_rows(const screen_case *c, bool bytes)
 {
-    saei_code_slots exact = slots_new(c);
-    saei_encoder encoder = encoder_of(c, NULL, 0.0f);
-    for (size_t r = 0; r < c->rows; r++)
-        saei_encode_row_exact(exact, &encoder, c->x, r);
+    saei_code_slots exact = exact_codes(c);
     screen_path path = {&saei_screen_portable, bytes, 0.0f};
     path.start = 0.5f * saei_screen_start(assert_path_is_exact(c, &exact, path).ends);
     ck_assert(path.start > 0.0f);
@@ -722,10 +722,7 @@ START_TEST(latents_of_a_row_become_ascending)
         for (uint32_t i = 0; i < n; i++)
             latent[i] = i;
         for (uint32_t i = 1; i < n; i++) {
-            uint32_t with = (uint32_t)(saei_rng_uniform(&rng) * (n % 3 == 0   ? i + 1
-                                                                 : n % 3 == 1 ? 2
-                                                                              : i)),
-                     moved = latent[with];
+            uint32_t with = (uint32_t)saei_rng_below(&rng, n % 2 == 0 ? i + 1 : 2), moved = latent[with];
             latent[with] = latent[i];
             latent[i] = moved;
         }
