@@ -138,10 +138,12 @@ static float row_norm(const float *x, size_t d)
     return (float)sqrt(saei_row_norm2(x, d));
 }
 
-static bool uses_decoder_norm(const saei_penalty *penalty)
+/* Architectures with a k have no penalty, whatever its kind. */
+static bool uses_decoder_norm(const saei_objective *o, const saei_penalty *penalty)
 {
-    return penalty->pre_act > 0.0f || penalty->kind == SAE_SPARSITY_L1_DECODER_NORM ||
-           penalty->kind == SAE_SPARSITY_TANH;
+    return o->settings.architecture->selection == SAEI_SELECT_ABOVE_FLOOR &&
+           (penalty->pre_act > 0.0f || penalty->kind == SAE_SPARSITY_L1_DECODER_NORM ||
+            penalty->kind == SAE_SPARSITY_TANH);
 }
 
 saei_latent saei_objective_latent(const saei_objective_job *job, size_t j)
@@ -151,7 +153,7 @@ saei_latent saei_objective_latent(const saei_objective_job *job, size_t j)
     saei_latent latent = {.b_enc = p->b_enc[j], .dead = o->dead != NULL && o->dead[j]};
     for (size_t i = 0; i < p->n_extra; i++)
         latent.extra[i] = p->extra[i][j];
-    if (uses_decoder_norm(job->penalty))
+    if (uses_decoder_norm(o, job->penalty))
         latent.decoder_norm = row_norm(p->W_dec + j * o->settings.d, o->settings.d);
     return latent;
 }
