@@ -37,6 +37,18 @@ static saei_screen_panel panel_at(const saei_encoder *e, const panel_edge *edge,
     return panel;
 }
 
+/* The low bytes of most latents are in the third-level cache at best: those of hits come while the next
+   panels are multiplied, which leaves the memory idle. */
+static void fetch_low_bytes(const saei_screen_work *work, const saei_screen_hits *hits, size_t first)
+{
+    enum { FOR_READING = 0, INTO_SECOND_LEVEL = 2 };
+    for (size_t i = first; i < hits->n && work->in_bytes; i++) {
+        const char *low = saei_low_bytes(&work->bytes, hits->at[i].latent);
+        for (size_t line = 0; line < work->bytes.n_lines; line++)
+            __builtin_prefetch(low + line * SAEI_LINE, FOR_READING, INTO_SECOND_LEVEL);
+    }
+}
+
 /* n <= SAEI_STRIPS_AT_ONCE strips against a group of panels, whose hits are taken while its lines are in the
    cache. */
 static void screen_strips(const saei_screen_work *work, size_t first, size_t n,
@@ -46,7 +58,9 @@ static void screen_strips(const saei_screen_work *work, size_t first, size_t n,
     saei_screen_hits hits;
     hits.n = 0;
     for (size_t p = 0; p < n_panels; p++) {
+        size_t before = hits.n;
         tile(work->strips + first, n, panels + p, &hits);
+        fetch_low_bytes(work, &hits, before);
         if (hits.n > SAEI_HITS_MAX - SAEI_HITS_OF_TILE)
             saei_screen_take_hits(work, &hits, counts);
     }
