@@ -1,6 +1,7 @@
 """Times one training step of every tool on the same rows, in turns, and prints ratios: see README.md."""
 
 import argparse
+import itertools
 import json
 import os
 import signal
@@ -125,12 +126,14 @@ def start(settings, path):
 
 
 def fastest_pytorch(settings):
-    """Tries allocators and, in a full run, the compiled update on our own step, in turns, and keeps the fastest: of few
-    steps on a machine that may be shared the least disturbed one decides."""
+    """Tries both products, allocators and, in a full run, the compiled update on our own step, in turns, and keeps the
+    fastest: of few steps on a machine that may be shared the least disturbed one decides."""
+    products = [((), {}), (("onednn",), {"PEER_ENCODER": "onednn"})]
+    memory = [((), {})] + [((name,), env) for name, env in allocators().items()]
     updates = [((), {})] if settings.quick else [((), {}), (("compile",), {"PEER_UPDATE": "compile"})]
-    tried = [Path(" ".join(("pytorch-tuned", *name, *how)), "tool_pytorch", env | update)
-             for name, env in [((), {})] + [((name,), env) for name, env in allocators().items()]
-             for how, update in updates]
+    tried = [Path(" ".join(["pytorch-tuned"] + [word for words, _ in choice for word in words]), "tool_pytorch",
+                  {name: value for _, env in choice for name, value in env.items()})
+             for choice in itertools.product(products, memory, updates)]
     runs = start_all(settings, tried)
     try:
         times = take_turns(runs, settings.tries)

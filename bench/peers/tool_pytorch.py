@@ -2,7 +2,8 @@
 sparse gradient an embedding_bag, the encoder cut so that its result stays in cache until the top k are taken.
 
 The same mathematics as dictionary_learning's TopK: unit decoder rows, gradient projected, clipped at 1, Adam.
-Environment: PEER_ENCODER = fp32 | bf16 (product and scores in bf16: not exact), PEER_UPDATE = eager | compile."""
+Environment: PEER_ENCODER = fp32 | onednn (fp32 by oneDNN, whose kernels do not ask who made the processor, as MKL's do)
+| bf16 (product and scores in bf16: not exact), PEER_UPDATE = eager | compile."""
 
 import os
 
@@ -51,7 +52,8 @@ class Tool:
         for parameter in self.parameters:
             parameter.grad = torch.zeros_like(parameter)
         self.adam = torch.optim.Adam(self.parameters, lr=problem.lr, fused=True)
-        self.bf16 = os.environ.get("PEER_ENCODER") == "bf16"
+        encoder = os.environ.get("PEER_ENCODER", "fp32")
+        self.onednn, self.bf16 = encoder == "onednn", encoder == "bf16"
         self.pre = torch.empty(ROWS, F, dtype=torch.bfloat16 if self.bf16 else torch.float32)
         self.x, self.error = torch.empty(B, d), torch.empty(B, d)
         self.values, self.indices = torch.empty(B, k), torch.empty(B, k, dtype=torch.long)
@@ -62,13 +64,16 @@ class Tool:
         self.project = torch.compile(project) if compiled else project
         self.renormalise = torch.compile(renormalise) if compiled else renormalise
 
+    def scores(self, x, W, bias):
+        if self.onednn:
+            return torch.ops.mkldnn._linear_pointwise(x, W, bias, "none", [], "")
+        return torch.addmm(bias, x, W.T, out=self.pre[:len(x)])
+
     def encode(self, centred, values, indices):
-        W = (self.W_enc.bfloat16() if self.bf16 else self.W_enc).T
-        bias = self.b_enc.to(self.pre.dtype)
+        W, bias = self.W_enc.to(self.pre.dtype), self.b_enc.to(self.pre.dtype)
         for first in range(0, len(centred), ROWS):
             rows = slice(first, min(first + ROWS, len(centred)))
-            x = centred[rows].to(self.pre.dtype)
-            pre = torch.addmm(bias, x, W, out=self.pre[:len(x)])
+            pre = self.scores(centred[rows].to(self.pre.dtype), W, bias)
             values[rows], indices[rows] = top_k(pre, self.p.k)
         values.relu_()
 
