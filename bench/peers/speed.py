@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field, replace
 
 import peer_rows
@@ -17,6 +18,7 @@ from peer_settings import SPEED
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WARM_UP = 2  # first steps: initial bias, page faults, moments
+SETTLE = 0.1  # seconds before a step: the threads of the tool before it go on spinning for a while
 ALLOCATORS = {
     "jemalloc": ("libjemalloc.so.2", {"MALLOC_CONF": "background_thread:false,dirty_decay_ms:-1,muzzy_decay_ms:-1"}),
     "tcmalloc": ("libtcmalloc_minimal.so.4", {"TCMALLOC_RELEASE_RATE": "0"}),
@@ -180,6 +182,7 @@ def take_turns(runs, steps):
     times = {name: [] for name in runs}
     for step in range(steps):
         for name in list(runs):
+            time.sleep(SETTLE)
             try:
                 times[name].append(runs[name].step())
             except RuntimeError as error:
