@@ -37,28 +37,47 @@ static saei_screen_panel panel_at(const saei_encoder *e, const panel_edge *edge,
     return panel;
 }
 
-/* The low bytes of most latents are in the third-level cache at best: those of hits come while the next
-   panels are multiplied, which leaves the memory idle. */
-static void fetch_low_bytes(const saei_screen_work *work, const saei_screen_hits *hits, size_t first)
+/* Lines that will be wanted come into the second-level cache while panels are multiplied, which leaves the
+   memory idle. */
+static void fetch_lines(const char *line, size_t n)
 {
     enum { FOR_READING = 0, INTO_SECOND_LEVEL = 2 };
-    for (size_t i = first; i < hits->n && work->in_bytes; i++) {
-        const char *low = saei_low_bytes(&work->bytes, hits->at[i].latent);
-        for (size_t line = 0; line < work->bytes.n_lines; line++)
-            __builtin_prefetch(low + line * SAEI_LINE, FOR_READING, INTO_SECOND_LEVEL);
-    }
+    for (size_t i = 0; i < n; i++)
+        __builtin_prefetch(line + i * SAEI_LINE, FOR_READING, INTO_SECOND_LEVEL);
+}
+
+static void fetch_low_bytes(const saei_screen_work *work, const saei_screen_hits *hits, size_t first)
+{
+    for (size_t i = first; i < hits->n && work->in_bytes; i++)
+        fetch_lines(saei_low_bytes(&work->bytes, hits->at[i].latent), work->bytes.n_lines);
+}
+
+/* The lines of the group that passes next, some with each panel. */
+typedef struct lines_ahead {
+    const char *line;
+    size_t left, at_once;
+} lines_ahead;
+
+static void fetch_ahead(lines_ahead *ahead)
+{
+    size_t n = saei_min_size(ahead->at_once, ahead->left);
+    fetch_lines(ahead->line, n);
+    ahead->line += n * SAEI_LINE;
+    ahead->left -= n;
 }
 
 /* n <= SAEI_STRIPS_AT_ONCE strips against a group of panels, whose hits are taken while its lines are in the
    cache. */
 static void screen_strips(const saei_screen_work *work, size_t first, size_t n,
-                          const saei_screen_panel *panels, size_t n_panels, saei_screen_counts *counts)
+                          const saei_screen_panel *panels, size_t n_panels, lines_ahead *ahead,
+                          saei_screen_counts *counts)
 {
     saei_screen_tile_fn tile = work->in_bytes ? work->kernel->bytes : work->kernel->wide;
     saei_screen_hits hits;
     hits.n = 0;
     for (size_t p = 0; p < n_panels; p++) {
         size_t before = hits.n;
+        fetch_ahead(ahead);
         tile(work->strips + first, n, panels + p, &hits);
         fetch_low_bytes(work, &hits, before);
         if (hits.n > SAEI_HITS_MAX - SAEI_HITS_OF_TILE)
@@ -75,14 +94,51 @@ static size_t likely_rank(const saei_screen_work *work, double part)
     return work->start > 0.0f && rank < k ? (size_t)rank : work->e->k;
 }
 
-static void screen_group(const saei_screen_work *work, const panel_edge *edge, size_t first, size_t n,
+/* Panels first .. first + n - 1, which pass together. */
+typedef struct panel_group {
+    size_t run, first, n;
+} panel_group;
+
+static size_t panels_at_once(size_t d)
+{
+    return saei_min_size(GROUP_BYTES / (saei_screen_lines_bytes(d) * SAEI_PANEL) + 1, GROUP_MAX);
+}
+
+/* The group that begins with the panel, or the first of the next run that has any; none: n = 0. */
+static panel_group group_from(const saei_encoder *e, size_t run, size_t first)
+{
+    size_t at_once = panels_at_once(e->d), count = saei_panels_count(e->n_latents);
+    while (first >= count && ++run < RUNS)
+        first = first_of_run[run] * at_once;
+    return (panel_group){run, first, first < count ? saei_min_size(at_once, count - first) : 0};
+}
+
+static panel_group group_after(const saei_encoder *e, const panel_group *group)
+{
+    return group_from(e, group->run, group->first + RUNS * panels_at_once(e->d));
+}
+
+static lines_ahead lines_of(const saei_encoder *e, const panel_group *group, size_t times)
+{
+    if (group->n == 0)
+        return (lines_ahead){NULL, 0, 0};
+    saei_screen_panel first = saei_panels_at(e->panels, group->first);
+    size_t lines = group->n * SAEI_PANEL * first.n_lines;
+    return (lines_ahead){first.lines, lines, lines / times + 1};
+}
+
+static void screen_group(const saei_screen_work *work, const panel_edge *edge, const panel_group *group,
                          saei_screen_counts *counts)
 {
     saei_screen_panel panels[GROUP_MAX];
-    for (size_t p = 0; p < n; p++)
-        panels[p] = panel_at(work->e, edge, first + p);
-    for (size_t s = 0; s < saei_screen_strips(work); s += SAEI_STRIPS_AT_ONCE)
-        screen_strips(work, s, saei_min_size(SAEI_STRIPS_AT_ONCE, saei_screen_strips(work) - s), panels, n,
+    size_t strips = saei_screen_strips(work),
+           parts = (strips + SAEI_STRIPS_AT_ONCE - 1) / SAEI_STRIPS_AT_ONCE;
+    panel_group next = group_after(work->e, group);
+    lines_ahead ahead = lines_of(work->e, &next, parts * group->n);
+    for (size_t p = 0; p < group->n; p++)
+        panels[p] = panel_at(work->e, edge, group->first + p);
+    for (size_t s = 0; s < strips; s += SAEI_STRIPS_AT_ONCE)
+        screen_strips(work, s, saei_min_size(SAEI_STRIPS_AT_ONCE, strips - s), panels, group->n, &ahead,
                       counts);
 }
 
@@ -91,14 +147,10 @@ void saei_screen_rows_pass(saei_screen_work *work, saei_screen_counts *counts)
     const saei_encoder *e = work->e;
     panel_edge edge;
     fill_edge(&edge, e);
-    size_t panel_bytes = saei_screen_lines_bytes(e->d) * SAEI_PANEL;
-    size_t group = saei_min_size(GROUP_BYTES / panel_bytes + 1, GROUP_MAX),
-           count = saei_panels_count(e->n_latents), seen = 0;
-    for (size_t run = 0; run < RUNS; run++)
-        for (size_t first = first_of_run[run] * group; first < count; first += RUNS * group) {
-            size_t n = saei_min_size(group, count - first);
-            seen += n;
-            work->rank = likely_rank(work, (double)seen / (double)count);
-            screen_group(work, &edge, first, n, counts);
-        }
+    size_t count = saei_panels_count(e->n_latents), seen = 0;
+    for (panel_group group = group_from(e, 0, 0); group.n > 0; group = group_after(e, &group)) {
+        seen += group.n;
+        work->rank = likely_rank(work, (double)seen / (double)count);
+        screen_group(work, &edge, &group, counts);
+    }
 }
