@@ -88,6 +88,8 @@ class StoppedTraining:
             pass
 
     def step(self):
+        # After its last step the process may end before it is stopped.
+        self.rss_mb = self._peak_rss_mb()
         start = time.perf_counter()
         self.process.send_signal(signal.SIGCONT)
         self._wait_for("step")
@@ -95,17 +97,16 @@ class StoppedTraining:
         self.process.send_signal(signal.SIGSTOP)
         return 1e3 * elapsed
 
-    def peak_rss_mb(self):
+    def _peak_rss_mb(self):
         with open("/proc/%d/status" % self.process.pid) as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
     def finish(self):
-        """Peak memory of the training; afterwards the model is on disk."""
-        rss = self.peak_rss_mb()
+        """Peak memory of the training up to its last step; afterwards the model is on disk."""
         self.process.send_signal(signal.SIGCONT)
         if self.process.wait() != 0:
             raise RuntimeError("sae train ended with status %d" % self.process.returncode)
-        return rss
+        return self.rss_mb
 
     def close(self):
         if self.process.poll() is None:
