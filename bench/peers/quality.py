@@ -166,7 +166,7 @@ def arguments():
     parser.add_argument("--tool", action="append", choices=list(QUALITY_BY_TOOL), help="may be given again")
     parser.add_argument("--threads", type=int, default=2, help="runs at once")
     parser.add_argument("--resume", action="store_true", help="keep the runs that are in the folder of results")
-    parser.add_argument("--sae", required=True, help="the built command")
+    parser.add_argument("--build", required=True, help="folder in which libsae is built")
     parser.add_argument("--results", required=True, help="folder")
     return parser.parse_args()
 
@@ -176,6 +176,7 @@ def main():
     settings = arguments()
     settings.arch = settings.arch or ARCHITECTURES
     settings.tool = settings.tool or list(QUALITY_BY_TOOL)
+    settings.sae = tool_libsae.command(settings.build)
     if settings.quick:
         settings.steps, settings.seeds = 300, 2
     os.makedirs(settings.results, exist_ok=True)

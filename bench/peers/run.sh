@@ -21,8 +21,8 @@ done
 
 cd "$top"
 [ -f build-bench/build.ninja ] || meson setup build-bench --buildtype=release -Dbench=true -Dtests=false >&2
-ninja -C build-bench examples/sae/sae >&2
+ninja -C build-bench examples/sae/sae bench/libsae_stepper >&2
 # Some environments force kernels for an older CPU, which halves the speed of SGEMM.
 unset OPENBLAS_CORETYPE
 # shellcheck disable=SC2086 # the options are words without blanks
-exec "$python" "$here/$run.py" --sae "$top/build-bench/examples/sae/sae" --results "$here/results" $options
+exec "$python" "$here/$run.py" --build "$top/build-bench" --results "$here/results" $options

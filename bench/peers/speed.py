@@ -44,14 +44,13 @@ def allocators():
     return {name: env for name in ALLOCATORS if (env := preload(name)) is not None}
 
 
-class TorchRun:
-    """A stepper process."""
+class Run:
+    """A tool in its own process, which answers every line with one."""
 
-    def __init__(self, path, job):
-        command = [sys.executable, os.path.join(HERE, "stepper.py"), path.module, job]
+    def __init__(self, command, env):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         stderr=subprocess.PIPE if os.environ.get("PEERS_VERBOSE") is None else None,
-                                        env={**os.environ, **path.env})
+                                        env={**os.environ, **env})
         try:
             self._answer()
         except RuntimeError:
@@ -81,47 +80,35 @@ class TorchRun:
         self.process.wait()
 
 
-class LibsaeRun:
-    def __init__(self, settings):
-        self.settings, self.folder = settings, os.path.join(settings.folder, "libsae")
-        os.mkdir(self.folder)
-        self.model = os.path.join(self.folder, "model.safetensors")
-        options, _ = tool_libsae.flags(settings.sae, settings.problem)
-        command = tool_libsae.train_command(settings.sae, settings.rows, self.model, options, settings.threads)
-        # The other tools measure nothing on held-out rows in between; at the end it falls into the last step.
-        if settings.memory:
-            command += ["--memory", settings.memory]
-        command += ["--heldout", settings.few_rows, "--heldout-every", str(settings.problem.steps)]
-        self.run = tool_libsae.StoppedTraining(command, self.folder)
+class TorchRun(Run):
+    def __init__(self, settings, path):
+        super().__init__([sys.executable, os.path.join(HERE, "stepper.py"), path.module, settings.job], path.env)
 
-    def step(self):
-        return self.run.step()
+
+class LibsaeRun(Run):
+    def __init__(self, settings, path):
+        self.settings, self.folder = settings, tempfile.mkdtemp(dir=settings.folder)
+        self.model = os.path.join(self.folder, "model.safetensors")
+        super().__init__([os.path.join(settings.build, "bench", "libsae_stepper"), settings.job, self.model], path.env)
 
     def finish(self):
-        rss = self.run.finish()
-        return {"rss_mb": rss, **tool_libsae.measure(self.settings.sae, self.model, self.settings.heldout,
-                                                     self.folder)}
-
-    def close(self):
-        self.run.close()
+        sae = tool_libsae.command(self.settings.build)
+        return {**super().finish(), **tool_libsae.measure(sae, self.model, self.settings.heldout, self.folder)}
 
 
 def write_rows(settings, batches):
-    import numpy as np
-
     p = settings.problem
     peer_rows.write_synthetic(settings.rows, batches * p.batch, p.d, 1)
     peer_rows.write_synthetic(settings.heldout, min(4096, p.batch), p.d, 2)
-    np.save(settings.few_rows, np.load(settings.heldout, mmap_mode="r")[:16])
     with open(settings.job, "w") as f:
         json.dump({"problem": p.to_dict(), "rows": settings.rows, "heldout": settings.heldout,
-                   "threads": settings.threads}, f)
+                   "threads": settings.threads, "memory": settings.memory * 10**6}, f)
 
 
 def start(settings, path):
     """A running tool, or None and one line that says why not."""
     try:
-        return LibsaeRun(settings) if path.module == "tool_libsae" else TorchRun(path, settings.job)
+        return (LibsaeRun if path.module == "tool_libsae" else TorchRun)(settings, path)
     except (RuntimeError, OSError) as error:
         print("%s: skipped: %s" % (path.name, error), file=sys.stderr)
         return None
@@ -251,8 +238,8 @@ def arguments():
     parser.add_argument("--only", metavar="PATH,…", help="paths whose name begins so: libsae,torch.mm")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--memory", help="passed to sae train: what it may hold, its rows included")
-    parser.add_argument("--sae", required=True, help="the built command")
+    parser.add_argument("--memory", type=int, default=0, metavar="MB", help="what libsae may hold, its rows included")
+    parser.add_argument("--build", required=True, help="folder in which libsae is built")
     parser.add_argument("--results", required=True, help="folder")
     return parser.parse_args()
 
@@ -269,7 +256,7 @@ def main():
     os.makedirs(settings.results, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="libsae-peers-") as folder:
         settings.folder = folder
-        for name in ("rows", "heldout", "few_rows"):
+        for name in ("rows", "heldout"):
             setattr(settings, name, os.path.join(folder, name + ".npy"))
         settings.job = os.path.join(folder, "job.json")
         write_rows(settings, batches=min(steps, 16))
