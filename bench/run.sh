@@ -8,6 +8,6 @@ cd "$(dirname "$0")/.."
 
 [ -f build-bench/build.ninja ] || meson setup build-bench --buildtype=release -Dbench=true -Dtests=false >&2
 ninja -C build-bench bench/libsae_bench >&2
-# Some environments force kernels for an older CPU, which halves the speed of SGEMM.
-unset OPENBLAS_CORETYPE
+# Some environments force kernels or caches of an older CPU, which halves the speed of SGEMM.
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 exec build-bench/bench/libsae_bench "$@"

@@ -22,7 +22,7 @@ done
 cd "$top"
 [ -f build-bench/build.ninja ] || meson setup build-bench --buildtype=release -Dbench=true -Dtests=false >&2
 ninja -C build-bench examples/sae/sae bench/libsae_stepper >&2
-# Some environments force kernels for an older CPU, which halves the speed of SGEMM.
-unset OPENBLAS_CORETYPE
+# Some environments force kernels or caches of an older CPU, which halves the speed of SGEMM.
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 # shellcheck disable=SC2086 # the options are words without blanks
 exec "$python" "$here/$run.py" --build "$top/build-bench" --results "$here/results" $options
