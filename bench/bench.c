@@ -84,6 +84,13 @@ static double time_run(double *cpu_ms, const bench_work *work)
     return bench_now_ms() - start;
 }
 
+/* Until the threads of an OpenMP loop, which go on spinning after it, have come to rest. */
+static void rest(void)
+{
+    const struct timespec twenty_ms = {.tv_nsec = 20 * 1000 * 1000};
+    nanosleep(&twenty_ms, NULL);
+}
+
 /* A short run counts only when it follows another of the same work: caches and threads are then as they are
    in a loop of that work. */
 static void time_works(bench_work *works, size_t n, const bench_settings *settings)
@@ -94,6 +101,7 @@ static void time_works(bench_work *works, size_t n, const bench_settings *settin
     while (rounds < settings->rounds ||
            (rounds < ROUNDS_MAX && bench_now_ms() - start < 1e3 * settings->seconds)) {
         for (size_t i = 0; i < n; i++) {
+            rest();
             ms[i][rounds] = time_run(&cpu[i][rounds], &works[i]);
             if (ms[i][rounds] < SHORT_MS)
                 ms[i][rounds] = time_run(&cpu[i][rounds], &works[i]);
