@@ -99,7 +99,7 @@ void saei_encode_tile(saei_code_slots out, const saei_encoder *e, const float *x
     }
     for (size_t r = 0; r < rows; r++)
         listed[r] = first + r;
-    saei_screen_rows(out, e, xc, (saei_row_list){listed, rows, 0.0f}, scratch, &unread);
+    saei_screen_rows(out, e, xc, (saei_row_list){listed, rows, 0.0f}, NULL, scratch, &unread);
 }
 
 void saei_decode_row(float *out, const float *W_dec, size_t d, const uint32_t *latent, const float *value,

@@ -66,6 +66,12 @@ size_t saei_encoder_scratch(size_t d, size_t n_latents, size_t k, bool screened)
 void saei_encode_tile(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t first,
                       size_t rows, float *scratch);
 
+/* Memory that may be written over. */
+typedef struct saei_room {
+    void *first; /* 64-byte aligned */
+    size_t bytes;
+} saei_room;
+
 /* What the threads of saei_encode_rows work with. */
 typedef struct saei_encode_workers {
     sae_context *context;
@@ -73,6 +79,7 @@ typedef struct saei_encode_workers {
     size_t scratch_floats;
     float *scratch;             /* [threads, scratch_floats]: saei_encoder_scratch for each */
     saei_screen_counts *counts; /* [threads] */
+    saei_room room;             /* for candidates; with none screened rows are scored one by one */
 } saei_encode_workers;
 
 /* Encodes all rows of xc [rows, d], which are centred, into out. counts becomes what screening had to do,

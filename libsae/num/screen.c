@@ -29,14 +29,15 @@ static void score_candidates(const saei_screen_work *work, size_t r)
 }
 
 /* The k largest of a row's exact scores. */
-static void select_codes(saei_code_slots out, size_t row_out, size_t k, const saei_screen_row *row)
+static void select_codes(saei_code_slots out, size_t row, size_t k, const float *score,
+                         const uint32_t *latent, size_t n)
 {
-    uint32_t *latents = out.latent + row_out * k;
-    saei_topk top = {out.value + row_out * k, latents, k, 0, -INFINITY};
-    saei_topk_offer(&top, row->lower, row->n, 0);
+    uint32_t *latents = out.latent + row * k;
+    saei_topk top = {out.value + row * k, latents, k, 0, -INFINITY};
+    saei_topk_offer(&top, score, n, 0);
     for (size_t i = 0; i < top.n; i++)
-        latents[i] = row->latent[latents[i]];
-    out.count[row_out] = (uint32_t)top.n;
+        latents[i] = latent[latents[i]];
+    out.count[row] = (uint32_t)top.n;
 }
 
 /* The least of a full row's codes over its norm; 0 if a slot is left. */
@@ -48,10 +49,10 @@ static float end_of_row(saei_code_slots out, size_t row, size_t k, float norm)
     return out.count[row] == k ? least / norm : 0.0f;
 }
 
-/* Codes of one row from its settled candidates. False: what they were expected to exceed was too much, so
-   that a latent may be missing. */
+/* Codes of one row from its settled candidates, unless they are kept. False: what they were expected to
+   exceed was too much, so that a latent may be missing. */
 static bool finish_row(saei_code_slots out, const saei_screen_work *work, size_t r,
-                       saei_screen_counts *counts)
+                       const saei_candidates *kept, saei_screen_counts *counts)
 {
     const saei_encoder *e = work->e;
     const saei_screen_row *candidates = work->candidates + r;
@@ -62,16 +63,32 @@ static bool finish_row(saei_code_slots out, const saei_screen_work *work, size_t
     counts->overflows += given_up ? 1 : 0;
     if (given_up) {
         saei_encode_row_exact(out, e, work->xc, work->row[r]);
+    } else if (kept != NULL && saei_candidates_keep(kept, work->row[r], candidates->latent, candidates->n,
+                                                    work->bounds[r].norm)) {
+        out.count[work->row[r]] = 0; /* until there are scores */
+        return true;
     } else {
         score_candidates(work, r);
-        select_codes(out, work->row[r], e->k, candidates);
+        select_codes(out, work->row[r], e->k, candidates->lower, candidates->latent, candidates->n);
     }
     saei_screen_note_end(counts, end_of_row(out, work->row[r], e->k, work->bounds[r].norm));
     return true;
 }
 
+void saei_screen_kept_row(saei_code_slots out, size_t k, const saei_candidates *kept, size_t row,
+                          float *scratch, saei_screen_counts *counts)
+{
+    size_t first = row * kept->slots, n = kept->count[row];
+    if (n == 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        scratch[i] = kept->score[kept->place[first + i]];
+    select_codes(out, row, k, scratch, kept->latent + first, n);
+    saei_screen_note_end(counts, end_of_row(out, row, k, kept->norm[row]));
+}
+
 size_t saei_screen_rows(saei_code_slots out, const saei_encoder *e, const float *xc, saei_row_list rows,
-                        float *scratch, saei_screen_counts *counts)
+                        const saei_candidates *kept, float *scratch, saei_screen_counts *counts)
 {
     saei_screen_work work = saei_screen_work_new(e, scratch);
     size_t at_once = saei_screen_rows_at_once(e->d, e->k), n_left = 0;
@@ -87,7 +104,7 @@ size_t saei_screen_rows(saei_code_slots out, const saei_encoder *e, const float 
             saei_screen_row_sort(work.candidates + r, work.room);
         }
         for (size_t r = 0; r < work.n_rows; r++)
-            if (!finish_row(out, &work, r, counts))
+            if (!finish_row(out, &work, r, kept, counts))
                 rows.row[n_left++] = work.row[r];
     }
     counts->rows += rows.n - n_left;

@@ -4,7 +4,7 @@
 #ifndef SAEI_SCREEN_H
 #define SAEI_SCREEN_H
 
-#include "num/encoder.h"
+#include "num/kept_candidates.h"
 
 /* Floats of scratch of one worker. */
 size_t saei_screen_scratch(size_t d, size_t k);
@@ -15,10 +15,15 @@ typedef struct saei_row_list {
     float start;
 } saei_row_list;
 
-/* Encodes the rows, of an encoder with panels. Returns how many are left, not encoded, because too much was
-   expected of them; these take the first places of the list. None is left without a start. */
+/* Encodes the rows, of an encoder with panels, but for those of which it keeps the candidates (NULL: of
+   none). Returns how many are left, neither encoded nor kept, because too much was expected of them; these
+   take the first places of the list. None is left without a start. */
 size_t saei_screen_rows(saei_code_slots out, const saei_encoder *encoder, const float *xc, saei_row_list rows,
-                        float *scratch, saei_screen_counts *counts);
+                        const saei_candidates *kept, float *scratch, saei_screen_counts *counts);
+
+/* Encodes row `row` from its candidates, if they were kept, once they have scores. */
+void saei_screen_kept_row(saei_code_slots out, size_t k, const saei_candidates *kept, size_t row,
+                          float *scratch, saei_screen_counts *counts);
 
 /* Encodes row `row` of xc from the exact scores of all latents, saei_row_dot(x, w_j) + b_j. */
 void saei_encode_row_exact(saei_code_slots out, const saei_encoder *encoder, const float *xc, size_t row);

@@ -314,7 +314,7 @@ static double sum_of_g(const saei_auxk *a, size_t place)
     if (few(a))
         return (double)a->g_b_enc[place];
     double sum = 0.0;
-    for (size_t i = a->index.start[place]; i < a->index.start[place + 1]; i++)
+    for (size_t i = a->index.places.start[place]; i < a->index.places.start[place + 1]; i++)
         sum += (double)a->index.g[i];
     return sum;
 }
@@ -392,7 +392,7 @@ void saei_auxk_add_decoder(const saei_auxk *a, size_t j, float *g_W_dec)
         return;
     }
     saei_named_rows residuals = saei_latent_index_rows(&a->index, place, a->residual, d);
-    saei_rows_combine(g_W_dec, &residuals, a->index.value + a->index.start[place], d);
+    saei_rows_combine(g_W_dec, &residuals, a->index.value + a->index.places.start[place], d);
 }
 
 void saei_auxk_add_encoder(const saei_auxk *a, size_t j, float *g_W_enc, float *g_b_enc, const float *xc)
@@ -406,7 +406,7 @@ void saei_auxk_add_encoder(const saei_auxk *a, size_t j, float *g_W_enc, float *
         return;
     }
     saei_named_rows rows = saei_latent_index_rows(&a->index, place, xc, d);
-    const float *g = a->index.g + a->index.start[place];
+    const float *g = a->index.g + a->index.places.start[place];
     saei_rows_combine(g_W_enc, &rows, g, d);
     for (size_t i = 0; i < rows.n; i++)
         *g_b_enc += g[i];

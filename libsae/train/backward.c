@@ -43,9 +43,9 @@ static void set_weight(const saei_objective *o, saei_penalty *penalty)
 
 static saei_latent_entries entries_of(const saei_objective *o, size_t j)
 {
-    size_t start = o->index.start[j];
+    size_t start = o->index.places.start[j];
     saei_latent_entries entries = {
-        .n = o->index.start[j + 1] - start,
+        .n = o->index.places.start[j + 1] - start,
         .value = o->index.value + start,
         .g = o->index.g + start,
         .row = o->index.row + start,
@@ -74,7 +74,7 @@ static double square(double x)
 /* A bound of the squared norm of the gradient of a latent: the triangle inequality over its entries. */
 static double latent_bound(const saei_objective *o, const saei_latent_entries *entries, size_t j)
 {
-    const uint32_t *row = o->index.row + o->index.start[j];
+    const uint32_t *row = o->index.row + o->index.places.start[j];
     size_t groups = o->settings.n_groups, group = group_of(o, j);
     const saei_latent_sums *sums = &o->latent_sums[j];
     double enc = 0.0, dec = fabs(sums->decoder_norm), rest = square(sums->b_enc);

@@ -48,11 +48,13 @@ static void encode(const saei_objective_job *job)
                             .floor = o->has_floors ? o->floor : NULL,
                             .panels = o->panels,
                             .start = o->screening.start};
-    saei_encode_workers workers = {.context = o->context,
-                                   .tile_rows = SAEI_TILE_ROWS,
-                                   .scratch_floats = saei_objective_tile_floats(s),
-                                   .scratch = o->tile_floats,
-                                   .counts = o->counts};
+    saei_encode_workers workers = {
+        .context = o->context,
+        .tile_rows = SAEI_TILE_ROWS,
+        .scratch_floats = saei_objective_tile_floats(s),
+        .scratch = o->tile_floats,
+        .counts = o->counts,
+        .room = {o->e, o->settings.batch_rows * s->n_groups * s->d * sizeof *o->e}};
     saei_screen_counts batch;
     saei_encode_rows(o->codes, &encoder, o->xc, job->rows, &workers, &batch);
     saei_screen_counts_add(&o->screened, &batch, 1);

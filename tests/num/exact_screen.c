@@ -284,14 +284,18 @@ int main(int argc, char **argv)
         run.bias_max = fmaxf(run.bias_max, fabsf(b[j]));
     unsigned threads = sae_context_threads(run.context);
     size_t scratch_floats = saei_encoder_scratch(d, n_latents, k, true);
-    run.workers = (saei_encode_workers){run.context, ROWS, scratch_floats,
+    run.workers = (saei_encode_workers){run.context,
+                                        ROWS,
+                                        scratch_floats,
                                         allocate(scratch_floats * threads, sizeof(float)),
-                                        allocate(threads, sizeof(saei_screen_counts))};
+                                        allocate(threads, sizeof(saei_screen_counts)),
+                                        {allocate(AT_ONCE * d, sizeof(float)), AT_ONCE * d * sizeof(float)}};
     run.scores = allocate((size_t)threads * ROWS * BLOCK, sizeof *run.scores);
     run.near = allocate((size_t)threads * ROWS, sizeof *run.near);
     bool exact = run_rows(&run, rows, first, saei_panels_kernel(panels)->bytes != NULL);
     free(run.workers.scratch);
     free(run.workers.counts);
+    free(run.workers.room.first);
     free(run.scores);
     free(run.near);
     saei_panels_free(panels);

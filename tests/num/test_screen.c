@@ -96,6 +96,7 @@ typedef struct screen_path {
     const saei_screen_kernel *kernel;
     bool bytes;
     float start;
+    saei_room room;
 } screen_path;
 
 static saei_screen_counts encode(saei_code_slots out, const screen_case *c, screen_path path)
@@ -121,7 +122,8 @@ static saei_screen_counts encode(saei_code_slots out, const screen_case *c, scre
                                    .tile_rows = SAEI_TILE_ROWS,
                                    .scratch_floats = scratch_floats,
                                    .scratch = scratch,
-                                   .counts = worker_counts};
+                                   .counts = worker_counts,
+                                   .room = path.room};
     saei_encode_rows(out, &encoder, c->x, c->rows, &workers, &counts);
     saei_free(context, worker_counts);
     saei_free(context, scratch);
@@ -159,7 +161,7 @@ static saei_screen_counts check_case(const screen_case *c)
         for (int bytes = 0; bytes <= has_bytes; bytes++)
             for (size_t s = 0; s < sizeof starts / sizeof *starts; s++) {
                 saei_screen_counts counts =
-                    assert_path_is_exact(c, &exact, (screen_path){kernel, bytes, starts[s]});
+                    assert_path_is_exact(c, &exact, (screen_path){kernel, bytes, starts[s], {0}});
                 if (first[bytes][s].rows == 0)
                     first[bytes][s] = counts;
                 ck_assert_int_eq(memcmp(&first[bytes][s], &counts, sizeof counts), 0);
@@ -186,13 +188,98 @@ START_TEST(codes_are_exact_at_any_shape)
 }
 END_TEST
 
+static void check_kept(const screen_case *c, saei_room room)
+{
+    saei_candidates kept;
+    saei_encoder encoder = encoder_of(c, NULL, 0.0f);
+    saei_code_slots exact = exact_codes(c);
+    ck_assert(saei_candidates_in(&kept, &encoder, c->rows, room));
+    float start = 0.0f;
+    for (int pass = 0; pass < 6; pass++) {
+        screen_path path = {saei_screen_kernel_at(0), pass % 2, start, {0}};
+        saei_screen_counts one_by_one = assert_path_is_exact(c, &exact, path);
+        path.room = room;
+        saei_screen_counts by_latents = assert_path_is_exact(c, &exact, path);
+        ck_assert_int_eq(memcmp(&one_by_one, &by_latents, sizeof by_latents), 0);
+        start = pass < 2 ? saei_screen_start(one_by_one.ends) : 1.05f * start;
+    }
+    slots_free(&exact);
+}
+
+/* Integers have many ties, hence rows with more candidates than are kept; the last tile is not whole. */
+START_TEST(candidates_scored_by_latents_give_the_same_codes)
+{
+    enum { ROWS = 2 * SAEI_TILE_ROWS + 9, LATENTS = 1100, K = 8, BYTES = 1 << 22 };
+    saei_room room = {aligned_alloc(64, BYTES), BYTES};
+    for (int kind = NORMAL; kind <= INTEGER; kind++)
+        for (int floors = 0; floors <= 1; floors++) {
+            screen_case c = case_new(67, LATENTS, K, ROWS, (value_kind)kind);
+            memset(c.x + c.d, 0, c.d * sizeof *c.x);
+            c.floor = floors ? calloc(LATENTS, sizeof *c.floor) : NULL;
+            for (size_t j = 0; j < LATENTS && floors; j++)
+                c.floor[j] = (float)(j % 40) - 1.0f;
+            check_kept(&c, room);
+            case_free(&c);
+        }
+    free(room.first);
+}
+END_TEST
+
+/* Too little room, few rows of a latent, few latents beside the rows. */
+START_TEST(candidates_are_kept_where_it_pays)
+{
+    enum { BYTES = 1 << 20 };
+    char *memory = aligned_alloc(64, BYTES);
+    saei_room room = {memory, BYTES}, none = {NULL, 0}, little = {memory, 1 << 14};
+    saei_encoder encoder = {.d = 8, .n_latents = 600, .k = 4};
+    saei_candidates kept;
+    ck_assert(saei_candidates_in(&kept, &encoder, 300, room));
+    ck_assert(!saei_candidates_in(&kept, &encoder, 300, none));
+    ck_assert(!saei_candidates_in(&kept, &encoder, 300, little));
+    ck_assert(!saei_candidates_in(&kept, &encoder, 299, room));
+    ck_assert(!saei_candidates_in(&kept, &encoder, 301, room));
+    free(memory);
+}
+END_TEST
+
+/* What was scored in the order of latents is what a row of the encoder makes of each row. */
+START_TEST(kept_candidates_have_exact_scores)
+{
+    enum { ROWS = 300, BYTES = 1 << 20 };
+    sae_context *context;
+    screen_case c = case_new(37, 600, 4, ROWS, NORMAL);
+    saei_room room = {aligned_alloc(64, BYTES), BYTES};
+    saei_encoder encoder = encoder_of(&c, NULL, 0.0f);
+    saei_candidates kept;
+    ck_assert_int_eq(sae_context_new(&context, NULL, NULL), SAE_OK);
+    ck_assert(saei_candidates_in(&kept, &encoder, ROWS, room));
+    uint32_t latents[16], n = 0;
+    for (size_t r = 0; r < ROWS; r++) {
+        n = (uint32_t)(r % (kept.slots + 2));
+        for (uint32_t i = 0; i < n; i++)
+            latents[i] = (uint32_t)((7 * r + 61 * i) % 600);
+        ck_assert(saei_candidates_keep(&kept, r, latents, n, 1.0f) == (n > 0 && n <= kept.slots));
+    }
+    saei_candidates_score(&kept, &encoder, c.x, context);
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t i = r * kept.slots; i < r * kept.slots + kept.count[r]; i++) {
+            size_t j = kept.latent[i];
+            float score = saei_row_dot(c.x + r * c.d, c.W + j * c.d, c.d) + c.b[j];
+            ck_assert(kept.score[kept.place[i]] == (score > 0.0f ? score : -INFINITY));
+        }
+    free(room.first);
+    case_free(&c);
+    sae_context_free(context);
+}
+END_TEST
+
 /* More than a tile of them, screened a second time. */
 START_TEST(rows_that_expected_too_much_are_exact)
 {
     screen_case c = case_new(40, 300, 6, 3 * SAEI_TILE_ROWS + 5, NORMAL);
     saei_code_slots exact = exact_codes(&c);
     for (int bytes = 0; bytes <= 1; bytes++) {
-        screen_path path = {&saei_screen_portable, bytes, 1e6f};
+        screen_path path = {&saei_screen_portable, bytes, 1e6f, {0}};
         ck_assert_uint_eq(assert_path_is_exact(&c, &exact, path).restarted, c.rows);
     }
     slots_free(&exact);
@@ -212,7 +299,7 @@ static void enlarge(const screen_case *c, size_t n, size_t step)
 static uint64_t restarted_rows(const screen_case *c, bool bytes)
 {
     saei_code_slots exact = exact_codes(c);
-    screen_path path = {&saei_screen_portable, bytes, 0.0f};
+    screen_path path = {&saei_screen_portable, bytes, 0.0f, {0}};
     path.start = 0.5f * saei_screen_start(assert_path_is_exact(c, &exact, path).ends);
     ck_assert(path.start > 0.0f);
     saei_screen_counts counts = assert_path_is_exact(c, &exact, path);
@@ -739,6 +826,9 @@ int main(void)
     Suite *suite = suite_create("screen");
     TCase *tests = tcase_create("screen");
     tcase_add_test(tests, codes_are_exact_at_any_shape);
+    tcase_add_test(tests, candidates_scored_by_latents_give_the_same_codes);
+    tcase_add_test(tests, candidates_are_kept_where_it_pays);
+    tcase_add_test(tests, kept_candidates_have_exact_scores);
     tcase_add_test(tests, rows_that_expected_too_much_are_exact);
     tcase_add_test(tests, unlikely_places_of_the_largest_are_exact);
     tcase_add_test(tests, few_candidates_suffice_for_normal_data);
