@@ -48,6 +48,7 @@ static void encode(const saei_objective_job *job)
                             .floor = o->has_floors ? o->floor : NULL,
                             .panels = o->panels,
                             .start = o->screening.start};
+    /* Residuals come after the codes: until then their room is free. */
     saei_encode_workers workers = {
         .context = o->context,
         .tile_rows = SAEI_TILE_ROWS,
