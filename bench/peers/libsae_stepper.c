@@ -77,7 +77,7 @@ static sae_status open_job(sae_context **context, sae_dump **dump, sae_trainer *
 
 static sae_status write_model(const sae_trainer *trainer, const char *path, sae_error *err)
 {
-    sae_model *model;
+    sae_model *model = NULL;
     sae_status status = sae_trainer_model(&model, trainer, err);
     if (status == SAE_OK)
         status = sae_model_save(model, path, true, err);
@@ -94,12 +94,14 @@ static sae_status answer(sae_trainer *trainer, const char *model, sae_error *err
         if (strcmp(line, "finish\n") == 0) {
             double peak = peak_rss_mb();
             status = write_model(trainer, model, err);
-            printf("{\"rss_mb\": %.1f}\n", peak);
+            if (status == SAE_OK)
+                printf("{\"rss_mb\": %.1f}\n", peak);
             return status;
         }
         double start = now_ms();
         status = sae_trainer_step(trainer, err);
-        printf("{\"ms\": %.3f}\n", now_ms() - start);
+        if (status == SAE_OK)
+            printf("{\"ms\": %.3f}\n", now_ms() - start);
     }
     return status;
 }

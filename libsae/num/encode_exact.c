@@ -15,8 +15,7 @@ void saei_encode_row_exact(saei_code_slots out, const saei_encoder *e, const flo
         size_t n = e->n_latents - first < BLOCK ? e->n_latents - first : BLOCK;
         for (size_t i = 0; i < n; i++) {
             size_t j = first + i;
-            float score = saei_row_dot(x, e->W_enc + j * e->d, e->d) + e->b_enc[j];
-            scores[i] = score > (e->floor != NULL ? e->floor[j] : 0.0f) ? score : -INFINITY;
+            scores[i] = saei_kept_pre(e, j, saei_row_dot(x, e->W_enc + j * e->d, e->d));
         }
         saei_topk_offer(&top, scores, n, (uint32_t)first);
     }

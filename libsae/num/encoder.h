@@ -5,6 +5,8 @@
 
 #include "sae/base.h"
 
+#include <math.h>
+
 /* Rows of a tile and latents of a block, fixed whatever the thread count: the summation order of a GEMM may
    depend on its shape. */
 enum { SAEI_TILE_ROWS = 256, SAEI_BLOCK_LATENTS = 2048 };
@@ -25,6 +27,14 @@ typedef struct saei_encoder {
        cost and no result. */
     float start;
 } saei_encoder;
+
+/* The pre-activation of latent j from the product of a row with its weights; −INFINITY unless it is above the
+   floor. */
+static inline float saei_kept_pre(const saei_encoder *e, size_t j, float product)
+{
+    float pre = product + e->b_enc[j];
+    return pre > (e->floor != NULL ? e->floor[j] : 0.0f) ? pre : -INFINITY;
+}
 
 /* Kinds of rows told apart by where their k-th largest pre-activation lies, 32 of them to a factor of 2. */
 enum { SAEI_SCREEN_ENDS = 1024 };

@@ -3,7 +3,6 @@
 #include "base/parallel.h"
 #include "num/rows.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { ALIGNMENT = 64, SLICES = 64 };
@@ -21,12 +20,14 @@ static bool pays(const saei_encoder *e, size_t rows)
     return e->n_latents / 2 >= rows && saei_mul(rows, e->k) / 2 >= e->n_latents;
 }
 
-/* NULL when the room is used up. */
+/* NULL when the room is too small, and from then on. */
 static void *take(saei_room *room, size_t count, size_t size)
 {
     size_t bytes = saei_add(saei_mul(count, size), ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (bytes > room->bytes)
+    if (bytes > room->bytes) {
+        *room = (saei_room){NULL, 0};
         return NULL;
+    }
     char *taken = room->first;
     room->first = taken + bytes;
     room->bytes -= bytes;
@@ -47,8 +48,7 @@ bool saei_candidates_in(saei_candidates *out, const saei_encoder *e, size_t rows
     c.score = take(&room, all, sizeof *c.score);
     c.places.start = take(&room, saei_add(e->n_latents, 1), sizeof *c.places.start);
     c.places.next = take(&room, saei_mul(SAEI_PLACE_PARTS, e->n_latents), sizeof *c.places.next);
-    if (c.places.next == NULL || c.places.start == NULL || c.score == NULL || c.row == NULL ||
-        c.place == NULL || c.latent == NULL || c.norm == NULL || c.count == NULL)
+    if (c.places.next == NULL)
         return false;
     memset(c.count, 0, rows * sizeof *c.count);
     *out = c;
@@ -102,7 +102,7 @@ static void score_slice(void *arg, size_t slice, unsigned worker)
     const saei_encoder *e = job->encoder;
     const size_t *start = c->places.start;
     for (size_t j = e->n_latents * slice / SLICES; j < e->n_latents * (slice + 1) / SLICES; j++) {
-        float *score = c->score + start[j], floor = e->floor != NULL ? e->floor[j] : 0.0f;
+        float *score = c->score + start[j];
         saei_named_rows rows = {.base = job->xc,
                                 .stride = e->d,
                                 .row = c->row + start[j],
@@ -111,11 +111,8 @@ static void score_slice(void *arg, size_t slice, unsigned worker)
                                 .n_next = start[e->n_latents] - start[j + 1]};
         fetch_weights(e, j + 1);
         saei_rows_dot(score, e->W_enc + j * e->d, &rows, e->d);
-        for (size_t i = 0; i < rows.n; i++) {
-            score[i] += e->b_enc[j];
-            if (!(score[i] > floor))
-                score[i] = -INFINITY;
-        }
+        for (size_t i = 0; i < rows.n; i++)
+            score[i] = saei_kept_pre(e, j, score[i]);
     }
 }
 

@@ -20,12 +20,8 @@ static void score_candidates(const saei_screen_work *work, size_t r)
         latents.n_next = row[1].n;
     }
     saei_rows_dot(score, saei_screen_row_at(work, r), &latents, e->d);
-    for (uint32_t i = 0; i < row->n; i++) {
-        size_t j = row->latent[i];
-        score[i] += e->b_enc[j];
-        if (!(score[i] > (e->floor != NULL ? e->floor[j] : 0.0f)))
-            score[i] = -INFINITY;
-    }
+    for (uint32_t i = 0; i < row->n; i++)
+        score[i] = saei_kept_pre(e, row->latent[i], score[i]);
 }
 
 /* The k largest of a row's exact scores. */
