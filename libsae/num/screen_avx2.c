@@ -7,13 +7,14 @@
 #define PRODUCT_NAME product
 #define PRODUCT_LATENTS 6
 #define PRODUCT_VECTORS 2
+#define PRODUCT_TESTS 0
 #define PRODUCT_DOT(sum, w, x) ((sum) + (integers)_mm256_madd_epi16((__m256i)(w), (__m256i)(x)))
 #include "num/screen_product.h"
 
-static void wide(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
+static void wide(const saei_screen_tile *tile, saei_screen_sums *now, const saei_screen_sums *before,
                  saei_screen_hits *hits)
 {
-    multiply_and_test(hits, strips, n, panel, product);
+    multiply_and_test(tile, now, before, hits, product);
 }
 
 static bool runs_here(void)

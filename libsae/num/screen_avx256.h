@@ -9,18 +9,19 @@
 #include "num/screen_test.h"
 
 typedef void (*product_fn)(int32_t *sums, size_t sum_stride, const char *x, size_t x_stride, const char *w,
-                           size_t n_lines);
+                           size_t n_lines, beside *b);
 
-/* Two vectors to a strip, half a panel at a time. */
-static inline void multiply_and_test(saei_screen_hits *hits, const saei_screen_strip *strips, size_t n,
-                                     const saei_screen_panel *panel, product_fn product)
+/* Two vectors to a strip, half a panel at a time: no registers are left for a test beside the product. */
+static inline void multiply_and_test(const saei_screen_tile *tile, saei_screen_sums *now,
+                                     const saei_screen_sums *before, saei_screen_hits *hits,
+                                     product_fn product)
 {
     enum { HALF = SAEI_PANEL / 2 };
-    int32_t sums[SAEI_PANEL * SAEI_STRIP];
-    for (size_t s = 0; s < n; s++) {
+    const saei_screen_panel *panel = now->panel;
+    beside b = {tile, before, {{0}}};
+    finish_test(hits, &b, 0);
+    for (size_t s = 0; s < tile->n; s++)
         for (size_t l = 0; l < SAEI_PANEL; l += HALF)
-            product(sums + l * SAEI_STRIP, TILE_LANES, strips[s].packed, TILE_LANES * SAEI_UNIT,
-                    panel->lines + l * SAEI_LINE, panel->n_lines);
-        test_sums(hits, sums, strips + s, panel);
-    }
+            product(now->at[s] + l * SAEI_STRIP, TILE_LANES, tile->strips[s].packed, TILE_LANES * SAEI_UNIT,
+                    panel->lines + l * SAEI_LINE, panel->n_lines, &b);
 }

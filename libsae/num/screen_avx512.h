@@ -9,34 +9,36 @@
 #include "num/screen_test.h"
 
 typedef void (*product_fn)(int32_t *sums, size_t sum_stride, const char *x, size_t x_stride, const char *w,
-                           size_t n_lines);
+                           size_t n_lines, beside *b);
 
 /* A vector is a strip: two of them share the loads of the weights. */
-static inline void multiply_and_test(saei_screen_hits *hits, const saei_screen_strip *strips, size_t n,
-                                     const saei_screen_panel *panel, product_fn one, product_fn two)
+static inline void multiply_and_test(const saei_screen_tile *tile, saei_screen_sums *now,
+                                     const saei_screen_sums *before, saei_screen_hits *hits, product_fn one,
+                                     product_fn two)
 {
-    enum { SUMS = SAEI_PANEL * SAEI_STRIP };
-    int32_t sums[SAEI_STRIPS_AT_ONCE * SUMS];
-    (n == 2 ? two : one)(sums, SUMS, strips->packed, panel->n_lines * SAEI_LINE * SAEI_STRIP, panel->lines,
-                         panel->n_lines);
-    for (size_t s = 0; s < n; s++)
-        test_sums(hits, sums + s * SUMS, strips + s, panel);
+    const saei_screen_panel *panel = now->panel;
+    beside b = {tile, before, {{0}}};
+    (tile->n == 2 ? two : one)(now->at[0], SAEI_PANEL * SAEI_STRIP, tile->strips->packed,
+                               panel->n_lines * SAEI_LINE * SAEI_STRIP, panel->lines, panel->n_lines, &b);
+    finish_test(hits, &b, panel->n_lines);
 }
 
 #define PRODUCT_NAME wide_of_one
 #define PRODUCT_LATENTS 12
 #define PRODUCT_VECTORS 1
+#define PRODUCT_TESTS 1
 #define PRODUCT_DOT WIDE_DOT
 #include "num/screen_product.h"
 
 #define PRODUCT_NAME wide_of_two
 #define PRODUCT_LATENTS 12
 #define PRODUCT_VECTORS 2
+#define PRODUCT_TESTS 2
 #define PRODUCT_DOT WIDE_DOT
 #include "num/screen_product.h"
 
-static void wide(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
+static void wide(const saei_screen_tile *tile, saei_screen_sums *now, const saei_screen_sums *before,
                  saei_screen_hits *hits)
 {
-    multiply_and_test(hits, strips, n, panel, wide_of_one, wide_of_two);
+    multiply_and_test(tile, now, before, hits, wide_of_one, wide_of_two);
 }

@@ -10,19 +10,21 @@
 #define PRODUCT_NAME bytes_of_one
 #define PRODUCT_LATENTS 12
 #define PRODUCT_VECTORS 1
+#define PRODUCT_TESTS 1
 #define PRODUCT_DOT BYTES_DOT
 #include "num/screen_product.h"
 
 #define PRODUCT_NAME bytes_of_two
 #define PRODUCT_LATENTS 12
 #define PRODUCT_VECTORS 2
+#define PRODUCT_TESTS 2
 #define PRODUCT_DOT BYTES_DOT
 #include "num/screen_product.h"
 
-static void bytes(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
+static void bytes(const saei_screen_tile *tile, saei_screen_sums *now, const saei_screen_sums *before,
                   saei_screen_hits *hits)
 {
-    multiply_and_test(hits, strips, n, panel, bytes_of_one, bytes_of_two);
+    multiply_and_test(tile, now, before, hits, bytes_of_one, bytes_of_two);
 }
 
 enum { TOGETHER = 4 };

@@ -9,25 +9,27 @@
 #define PRODUCT_NAME wide_product
 #define PRODUCT_LATENTS 6
 #define PRODUCT_VECTORS 2
+#define PRODUCT_TESTS 0
 #define PRODUCT_DOT(sum, w, x) ((integers)_mm256_dpwssd_avx_epi32((__m256i)(sum), (__m256i)(w), (__m256i)(x)))
 #include "num/screen_product.h"
 
 #define PRODUCT_NAME byte_product
 #define PRODUCT_LATENTS 6
 #define PRODUCT_VECTORS 2
+#define PRODUCT_TESTS 0
 #define PRODUCT_DOT(sum, w, x) ((integers)_mm256_dpbusd_avx_epi32((__m256i)(sum), (__m256i)(w), (__m256i)(x)))
 #include "num/screen_product.h"
 
-static void wide(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
+static void wide(const saei_screen_tile *tile, saei_screen_sums *now, const saei_screen_sums *before,
                  saei_screen_hits *hits)
 {
-    multiply_and_test(hits, strips, n, panel, wide_product);
+    multiply_and_test(tile, now, before, hits, wide_product);
 }
 
-static void bytes(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
+static void bytes(const saei_screen_tile *tile, saei_screen_sums *now, const saei_screen_sums *before,
                   saei_screen_hits *hits)
 {
-    multiply_and_test(hits, strips, n, panel, byte_product);
+    multiply_and_test(tile, now, before, hits, byte_product);
 }
 
 __attribute__((target(TILE_TARGET))) static inline __m256i loaded(const char *bytes)

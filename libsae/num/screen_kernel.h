@@ -19,6 +19,9 @@ typedef struct saei_screen_panel {
     uint32_t first;                   /* latent */
 } saei_screen_panel;
 
+/* No latents: nothing hits. */
+extern const saei_screen_panel saei_screen_no_panel;
+
 /* 16 rows side by side. */
 typedef struct saei_screen_strip {
     const char *packed;         /* as saei_fixed_interleave; bytes are signed */
@@ -46,10 +49,28 @@ typedef struct saei_screen_hits {
     saei_screen_hit at[SAEI_HITS_MAX + 1]; /* one to be overwritten */
 } saei_screen_hits;
 
-/* Appends the hits of the panel in n <= SAEI_STRIPS_AT_ONCE strips, whose packed rows follow each other;
-   those of a row in the order of latents. The error of a latent is its `coarse` one. */
-typedef void (*saei_screen_tile_fn)(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
-                                    saei_screen_hits *hits);
+/* Rows of as many lines as a panel has, which will be wanted soon. */
+enum { SAEI_ROWS_AHEAD = 10 };
+
+/* n <= SAEI_STRIPS_AT_ONCE strips, whose packed rows follow each other. */
+typedef struct saei_screen_tile {
+    const saei_screen_strip *strips;
+    size_t n;
+    const char *ahead[SAEI_ROWS_AHEAD];
+} saei_screen_tile;
+
+/* Products of a panel with a tile. */
+typedef struct saei_screen_sums {
+    const saei_screen_panel *panel;
+    int32_t at[SAEI_STRIPS_AT_ONCE][SAEI_PANEL * SAEI_STRIP];
+} saei_screen_sums;
+
+/* Multiplies the panel of `now` with the tile. Meanwhile it looks for the hits of the panel before, since
+   products leave the units that add and compare idle, and lets the rows ahead come into the second-level
+   cache. Hits are appended, those of a row in the order of latents; the error of a latent is its `coarse`
+   one. */
+typedef void (*saei_screen_tile_fn)(const saei_screen_tile *tile, saei_screen_sums *now,
+                                    const saei_screen_sums *before, saei_screen_hits *hits);
 
 /* Two vectors of bytes, those of w unsigned. */
 typedef struct saei_byte_pair {
@@ -76,6 +97,14 @@ extern const saei_screen_kernel saei_screen_sse2, saei_screen_avx2, saei_screen_
 
 /* Kernels that run on this machine, the fastest first; NULL after the last. All give the same bits. */
 const saei_screen_kernel *saei_screen_kernel_at(size_t i);
+
+static inline void saei_screen_fetch_ahead(const saei_screen_tile *tile, size_t line)
+{
+    enum { FOR_READING = 0, INTO_SECOND_LEVEL = 2 };
+#pragma GCC unroll 16
+    for (size_t i = 0; i < SAEI_ROWS_AHEAD; i++)
+        __builtin_prefetch(tile->ahead[i] + line * SAEI_LINE, FOR_READING, INTO_SECOND_LEVEL);
+}
 
 /* Words of 64 bits with one for each sum of a panel and a strip. */
 enum { SAEI_FOUND_WORDS = SAEI_PANEL * SAEI_STRIP / 64 };

@@ -37,51 +37,53 @@ static saei_screen_panel panel_at(const saei_encoder *e, const panel_edge *edge,
     return panel;
 }
 
-/* Lines that will be wanted come into the second-level cache while panels are multiplied, which leaves the
-   memory idle. */
-static void fetch_lines(const char *line, size_t n)
-{
-    enum { FOR_READING = 0, INTO_SECOND_LEVEL = 2 };
-    for (size_t i = 0; i < n; i++)
-        __builtin_prefetch(line + i * SAEI_LINE, FOR_READING, INTO_SECOND_LEVEL);
-}
-
-static void fetch_low_bytes(const saei_screen_work *work, const saei_screen_hits *hits, size_t first)
-{
-    for (size_t i = first; i < hits->n && work->in_bytes; i++)
-        fetch_lines(saei_low_bytes(&work->bytes, hits->at[i].latent), work->bytes.n_lines);
-}
-
-/* The lines of the group that passes next, some with each panel. */
-typedef struct lines_ahead {
+/* The group that passes next comes into the second-level cache while this one is multiplied, which leaves the
+   memory idle: some rows of lines with each panel. */
+typedef struct group_ahead {
     const char *line;
-    size_t left, at_once;
-} lines_ahead;
+    size_t left, at_once, row_bytes;
+} group_ahead;
 
-static void fetch_ahead(lines_ahead *ahead)
+static const char *take_row(group_ahead *ahead, const char *otherwise)
 {
-    size_t n = saei_min_size(ahead->at_once, ahead->left);
-    fetch_lines(ahead->line, n);
-    ahead->line += n * SAEI_LINE;
-    ahead->left -= n;
+    if (ahead->left == 0)
+        return otherwise;
+    const char *row = ahead->line;
+    ahead->line += ahead->row_bytes;
+    ahead->left--;
+    return row;
 }
 
-/* n <= SAEI_STRIPS_AT_ONCE strips against a group of panels, whose hits are taken while its lines are in the
-   cache. */
-static void screen_strips(const saei_screen_work *work, size_t first, size_t n,
-                          const saei_screen_panel *panels, size_t n_panels, lines_ahead *ahead,
-                          saei_screen_counts *counts)
+/* Rows of the next group, and low bytes of the hits from `first` on. */
+static void list_ahead(saei_screen_tile *tile, const saei_screen_work *work, group_ahead *ahead,
+                       const saei_screen_hits *hits, size_t first, const char *otherwise)
 {
-    saei_screen_tile_fn tile = work->in_bytes ? work->kernel->bytes : work->kernel->wide;
+    size_t n = 0;
+    while (n < ahead->at_once)
+        tile->ahead[n++] = take_row(ahead, otherwise);
+    for (size_t i = first; n < SAEI_ROWS_AHEAD; i++)
+        tile->ahead[n++] =
+            work->in_bytes && i < hits->n ? saei_low_bytes(&work->bytes, hits->at[i].latent) : otherwise;
+}
+
+/* The strips of a tile against a group of panels, whose hits are taken while its lines are in the cache. */
+static void screen_tile(const saei_screen_work *work, saei_screen_tile *tile, const saei_screen_panel *panels,
+                        size_t n_panels, group_ahead *ahead, saei_screen_counts *counts)
+{
+    saei_screen_tile_fn multiply = work->in_bytes ? work->kernel->bytes : work->kernel->wide;
+    saei_screen_sums sums[2] = {{.panel = &saei_screen_no_panel}, {0}};
     saei_screen_hits hits;
     hits.n = 0;
-    for (size_t p = 0; p < n_panels; p++) {
-        size_t before = hits.n;
-        fetch_ahead(ahead);
-        tile(work->strips + first, n, panels + p, &hits);
-        fetch_low_bytes(work, &hits, before);
-        if (hits.n > SAEI_HITS_MAX - SAEI_HITS_OF_TILE)
+    for (size_t p = 0, looked_at = 0; p <= n_panels; p++) {
+        saei_screen_sums *now = &sums[(p + 1) % 2];
+        now->panel = p < n_panels ? panels + p : &saei_screen_no_panel;
+        list_ahead(tile, work, ahead, &hits, looked_at, now->panel->lines);
+        looked_at = hits.n;
+        multiply(tile, now, &sums[p % 2], &hits);
+        if (hits.n > SAEI_HITS_MAX - SAEI_HITS_OF_TILE) {
             saei_screen_take_hits(work, &hits, counts);
+            looked_at = 0;
+        }
     }
     saei_screen_take_hits(work, &hits, counts);
 }
@@ -118,13 +120,13 @@ static panel_group group_after(const saei_encoder *e, const panel_group *group)
     return group_from(e, group->run, group->first + RUNS * panels_at_once(e->d));
 }
 
-static lines_ahead lines_of(const saei_encoder *e, const panel_group *group, size_t times)
+static group_ahead group_ahead_of(const saei_encoder *e, const panel_group *group, size_t times)
 {
     if (group->n == 0)
-        return (lines_ahead){NULL, 0, 0};
+        return (group_ahead){0};
     saei_screen_panel first = saei_panels_at(e->panels, group->first);
-    size_t lines = group->n * SAEI_PANEL * first.n_lines;
-    return (lines_ahead){first.lines, lines, lines / times + 1};
+    size_t rows = group->n * SAEI_PANEL, at_once = saei_min_size(rows / times + 1, SAEI_ROWS_AHEAD / 2);
+    return (group_ahead){first.lines, rows, at_once, first.n_lines * SAEI_LINE};
 }
 
 static void screen_group(const saei_screen_work *work, const panel_edge *edge, const panel_group *group,
@@ -132,14 +134,16 @@ static void screen_group(const saei_screen_work *work, const panel_edge *edge, c
 {
     saei_screen_panel panels[GROUP_MAX];
     size_t strips = saei_screen_strips(work),
-           parts = (strips + SAEI_STRIPS_AT_ONCE - 1) / SAEI_STRIPS_AT_ONCE;
+           tiles = (strips + SAEI_STRIPS_AT_ONCE - 1) / SAEI_STRIPS_AT_ONCE;
     panel_group next = group_after(work->e, group);
-    lines_ahead ahead = lines_of(work->e, &next, parts * group->n);
+    group_ahead ahead = group_ahead_of(work->e, &next, tiles * group->n);
     for (size_t p = 0; p < group->n; p++)
         panels[p] = panel_at(work->e, edge, group->first + p);
-    for (size_t s = 0; s < strips; s += SAEI_STRIPS_AT_ONCE)
-        screen_strips(work, s, saei_min_size(SAEI_STRIPS_AT_ONCE, strips - s), panels, group->n, &ahead,
-                      counts);
+    for (size_t s = 0; s < strips; s += SAEI_STRIPS_AT_ONCE) {
+        saei_screen_tile tile = {.strips = work->strips + s,
+                                 .n = saei_min_size(SAEI_STRIPS_AT_ONCE, strips - s)};
+        screen_tile(work, &tile, panels, group->n, &ahead, counts);
+    }
 }
 
 void saei_screen_rows_pass(saei_screen_work *work, saei_screen_counts *counts)

@@ -12,19 +12,20 @@
 #define PRODUCT_NAME product
 #define PRODUCT_LATENTS 3
 #define PRODUCT_VECTORS 4
+#define PRODUCT_TESTS 0
 #define PRODUCT_DOT(sum, w, x) ((sum) + (integers)_mm_madd_epi16((__m128i)(w), (__m128i)(x)))
 #include "num/screen_product.h"
 
-static void wide(const saei_screen_strip *strips, size_t n, const saei_screen_panel *panel,
+static void wide(const saei_screen_tile *tile, saei_screen_sums *now, const saei_screen_sums *before,
                  saei_screen_hits *hits)
 {
-    int32_t sums[SAEI_PANEL * SAEI_STRIP];
-    for (size_t s = 0; s < n; s++) {
+    const saei_screen_panel *panel = now->panel;
+    beside b = {tile, before, {{0}}};
+    finish_test(hits, &b, 0);
+    for (size_t s = 0; s < tile->n; s++)
         for (size_t l = 0; l < SAEI_PANEL; l += 3)
-            product(sums + l * SAEI_STRIP, TILE_LANES, strips[s].packed, TILE_LANES * SAEI_UNIT,
-                    panel->lines + l * SAEI_LINE, panel->n_lines);
-        test_sums(hits, sums, strips + s, panel);
-    }
+            product(now->at[s] + l * SAEI_STRIP, TILE_LANES, tile->strips[s].packed, TILE_LANES * SAEI_UNIT,
+                    panel->lines + l * SAEI_LINE, panel->n_lines, &b);
 }
 
 static bool runs_here(void)

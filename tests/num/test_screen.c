@@ -637,6 +637,18 @@ static void assert_found(const saei_screen_row *row, const float exact[SAEI_PANE
     ck_assert_uint_eq(at, row->n);
 }
 
+/* The hits of a panel among the first row: they are found beside the product that comes next. */
+static void find_hits(saei_screen_hits *hits, const saei_screen_work *work, const saei_screen_panel *panel)
+{
+    saei_screen_tile_fn multiply = work->in_bytes ? saei_screen_portable.bytes : saei_screen_portable.wide;
+    saei_screen_tile tile = {.strips = work->strips, .n = 1};
+    saei_screen_sums sums[3] = {
+        {.panel = &saei_screen_no_panel}, {.panel = panel}, {.panel = &saei_screen_no_panel}};
+    multiply(&tile, &sums[1], &sums[0], hits);
+    ck_assert_uint_eq(hits->n, 0);
+    multiply(&tile, &sums[2], &sums[1], hits);
+}
+
 /* From hits to candidates, with a threshold that is the exact score of some latent. With as many slots as
    latents it is not raised. */
 static void check_row(const screen_case *c, size_t r, panel_case *in)
@@ -656,7 +668,7 @@ static void check_row(const screen_case *c, size_t r, panel_case *in)
         exact[j] = saei_row_dot(c->x + r * c->d, c->W + j * c->d, c->d) + c->b[j];
     float threshold = r % 2 == 0 ? -INFINITY : exact[r / 2 % SAEI_PANEL];
     work.strips[0].threshold[0] = work.candidates[0].threshold = threshold;
-    (work.in_bytes ? saei_screen_portable.bytes : saei_screen_portable.wide)(work.strips, 1, &panel, &hits);
+    find_hits(&hits, &work, &panel);
     saei_screen_take_hits(&work, &hits, &counts);
     ck_assert_uint_eq(hits.n, 0);
     assert_found(work.candidates, exact, threshold);
