@@ -54,16 +54,18 @@ static const char *take_row(group_ahead *ahead, const char *otherwise)
     return row;
 }
 
-/* Rows of the next group, and low bytes of the hits from `first` on. */
-static void list_ahead(saei_screen_tile *tile, const saei_screen_work *work, group_ahead *ahead,
-                       const saei_screen_hits *hits, size_t first, const char *otherwise)
+/* Rows of the next group, and low bytes of the hits from `first` on. Returns the first hit that is left. */
+static size_t list_ahead(saei_screen_tile *tile, const saei_screen_work *work, group_ahead *ahead,
+                         const saei_screen_hits *hits, size_t first, const char *otherwise)
 {
     size_t n = 0;
     while (n < ahead->at_once)
         tile->ahead[n++] = take_row(ahead, otherwise);
-    for (size_t i = first; n < SAEI_ROWS_AHEAD; i++)
-        tile->ahead[n++] =
-            work->in_bytes && i < hits->n ? saei_low_bytes(&work->bytes, hits->at[i].latent) : otherwise;
+    for (; n < SAEI_ROWS_AHEAD && work->in_bytes && first < hits->n; first++)
+        tile->ahead[n++] = saei_low_bytes(&work->bytes, hits->at[first].latent);
+    while (n < SAEI_ROWS_AHEAD)
+        tile->ahead[n++] = otherwise;
+    return first;
 }
 
 /* The strips of a tile against a group of panels, whose hits are taken while its lines are in the cache. */
@@ -74,15 +76,14 @@ static void screen_tile(const saei_screen_work *work, saei_screen_tile *tile, co
     saei_screen_sums sums[2] = {{.panel = &saei_screen_no_panel}, {0}};
     saei_screen_hits hits;
     hits.n = 0;
-    for (size_t p = 0, looked_at = 0; p <= n_panels; p++) {
+    for (size_t p = 0, fetched = 0; p <= n_panels; p++) {
         saei_screen_sums *now = &sums[(p + 1) % 2];
         now->panel = p < n_panels ? panels + p : &saei_screen_no_panel;
-        list_ahead(tile, work, ahead, &hits, looked_at, now->panel->lines);
-        looked_at = hits.n;
+        fetched = list_ahead(tile, work, ahead, &hits, fetched, now->panel->lines);
         multiply(tile, now, &sums[p % 2], &hits);
         if (hits.n > SAEI_HITS_MAX - SAEI_HITS_OF_TILE) {
             saei_screen_take_hits(work, &hits, counts);
-            looked_at = 0;
+            fetched = 0;
         }
     }
     saei_screen_take_hits(work, &hits, counts);
