@@ -91,7 +91,7 @@ sae_status sae_context_new(sae_context **out, const sae_context_options *options
     context->memory_limit = opt.memory_limit != 0 ? opt.memory_limit : half_of_memory();
     atomic_init(&context->used, 0);
     context->threads = opt.threads != 0 ? opt.threads : processors_available();
-    saei_pool_init(&context->pool);
+    saei_pool_init(&context->pool, context->threads, processors_available());
     saei_crew_init(&context->crew);
     context->log = opt.log;
     context->log_user = opt.log_user;
