@@ -2,13 +2,12 @@
 #include "base/memory.h"
 #include "num/simd.h"
 
-#include <stdbool.h>
 #include <string.h>
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #endif
 
-enum { LANES = 16, HALF = LANES / 2, COMBINED = 4 };
+enum { LANES = 16, HALF = LANES / 2, COMBINED = 4, SQUARES = 32 };
 
 /* Vectors, for compilers keep an array of lanes for several rows in memory and wait for every store. */
 typedef float floats __attribute__((vector_size(4 * HALF)));
@@ -134,56 +133,97 @@ SAEI_CLONES double saei_row_sum(const float *a, size_t d)
     return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-/* lane_l += Σ a_i², i = l, l + LANES, … below n, whole lanes. */
-static void add_squares(double lane[LANES], const float *a, size_t n)
+/* Squares are added in SQUARES lanes, of which these are left when l and l + 16, then l and l + 8 are added.
+ */
+enum { FOLDED = 8 };
+
+/* out_l: lane l of the squares of a, n whole lanes of them, and of `rest` [SQUARES]. */
+typedef void (*fold_squares_fn)(double out[FOLDED], const float *a, size_t n, const float *rest);
+
+static void fold_squares(double out[FOLDED], const float *a, size_t n, const float *rest)
 {
-    for (size_t i = 0; i < n; i += LANES)
-        for (size_t l = 0; l < LANES; l++)
-            lane[l] += (double)a[i + l] * (double)a[i + l];
+    double lane[SQUARES];
+    for (size_t l = 0; l < SQUARES; l++) {
+        lane[l] = 0.0;
+        for (size_t i = l; i < n; i += SQUARES)
+            lane[l] += (double)a[i] * (double)a[i];
+        lane[l] += (double)rest[l] * (double)rest[l];
+    }
+    for (size_t l = 0; l < FOLDED; l++)
+        out[l] = (lane[l] + lane[l + 16]) + (lane[l + 8] + lane[l + 24]);
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
-/* The same in half the time, to the bit: the square of a float is exact in double, fused or not. */
-__attribute__((target("avx2,fma"))) static void add_squares_fused(double lane[LANES], const float *a,
-                                                                  size_t n)
+/* The same in vectors, to the bit: the square of a float is exact in double, fused or not. With fewer lanes
+   each sum would wait for itself. */
+__attribute__((target("avx2,fma"))) static inline void add_squares_256(__m256d sum[8], const float *a)
 {
-    enum { WIDTH = 4, VECTORS = LANES / WIDTH };
-    __m256d sum[VECTORS];
-    for (size_t v = 0; v < VECTORS; v++)
-        sum[v] = _mm256_loadu_pd(lane + v * WIDTH);
-    for (size_t i = 0; i < n; i += LANES)
-#pragma GCC unroll 4
-        for (size_t v = 0; v < VECTORS; v++) {
-            __m256d x = _mm256_cvtps_pd(_mm_loadu_ps(a + i + v * WIDTH));
-            sum[v] = _mm256_fmadd_pd(x, x, sum[v]);
-        }
-    for (size_t v = 0; v < VECTORS; v++)
-        _mm256_storeu_pd(lane + v * WIDTH, sum[v]);
+#pragma GCC unroll 8
+    for (size_t v = 0; v < 8; v++) {
+        __m256d x = _mm256_cvtps_pd(_mm_loadu_ps(a + 4 * v));
+        sum[v] = _mm256_fmadd_pd(x, x, sum[v]);
+    }
 }
 
-static bool can_fuse(void)
+__attribute__((target("avx2,fma"))) static void fold_squares_256(double out[FOLDED], const float *a, size_t n,
+                                                                 const float *rest)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    __m256d sum[8];
+#pragma GCC unroll 8
+    for (size_t v = 0; v < 8; v++)
+        sum[v] = _mm256_setzero_pd();
+    for (size_t i = 0; i < n; i += SQUARES)
+        add_squares_256(sum, a + i);
+    add_squares_256(sum, rest);
+#pragma GCC unroll 2
+    for (size_t v = 0; v < 2; v++)
+        _mm256_storeu_pd(out + 4 * v, (sum[v] + sum[v + 4]) + (sum[v + 2] + sum[v + 6]));
+}
+
+__attribute__((target("avx512f"))) static inline void add_squares_512(__m512d sum[4], const float *a)
+{
+#pragma GCC unroll 4
+    for (size_t v = 0; v < 4; v++) {
+        __m512d x = _mm512_cvtps_pd(_mm256_loadu_ps(a + 8 * v));
+        sum[v] = _mm512_fmadd_pd(x, x, sum[v]);
+    }
+}
+
+__attribute__((target("avx512f"))) static void fold_squares_512(double out[FOLDED], const float *a, size_t n,
+                                                                const float *rest)
+{
+    __m512d sum[4];
+#pragma GCC unroll 4
+    for (size_t v = 0; v < 4; v++)
+        sum[v] = _mm512_setzero_pd();
+    for (size_t i = 0; i < n; i += SQUARES)
+        add_squares_512(sum, a + i);
+    add_squares_512(sum, rest);
+    _mm512_storeu_pd(out, (sum[0] + sum[2]) + (sum[1] + sum[3]));
+}
+
+static fold_squares_fn fastest_fold_squares(void)
+{
+    if (__builtin_cpu_supports("avx512f"))
+        return fold_squares_512;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? fold_squares_256 : fold_squares;
 }
 #else
-#define add_squares_fused add_squares
-static bool can_fuse(void)
+static fold_squares_fn fastest_fold_squares(void)
 {
-    return false;
+    return fold_squares;
 }
 #endif
 
 double saei_row_norm2(const float *a, size_t d)
 {
-    double lane[LANES] = {0};
-    size_t whole = d / LANES * LANES;
-    (can_fuse() ? add_squares_fused : add_squares)(lane, a, whole);
+    double lane[FOLDED];
+    float rest[SQUARES] = {0};
+    size_t whole = d / SQUARES * SQUARES;
     for (size_t i = whole; i < d; i++)
-        lane[i - whole] += (double)a[i] * (double)a[i];
-    for (size_t half = LANES / 2; half > 0; half /= 2)
-        for (size_t l = 0; l < half; l++)
-            lane[l] += lane[l + half];
-    return lane[0];
+        rest[i - whole] = a[i];
+    fastest_fold_squares()(lane, a, whole, rest);
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
 SAEI_CLONES void saei_row_axpy(float *restrict y, float a, const float *restrict x, size_t d)

@@ -12,7 +12,7 @@ float saei_row_dot(const float *a, const float *b, size_t d);
 /* Σ a_i, in double */
 double saei_row_sum(const float *a, size_t d);
 
-/* Σ a_i², in double: 16 lanes, of which l and l + 8 are added, then + 4, + 2 and + 1 */
+/* Σ a_i², in double: 32 lanes, of which l and l + 16 are added, then + 8, + 4, + 2 and + 1 */
 double saei_row_norm2(const float *a, size_t d);
 
 /* y += a x */

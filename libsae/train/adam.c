@@ -59,11 +59,15 @@ static void update_at(const saei_adam_step *step, const float *where, const floa
     update(step->parameters->all + at, step->adam->m.all + at, step->adam->v.all + at, gradient, n, step);
 }
 
+SAEI_CLONES static void scale(float *w, float factor, size_t d)
+{
+    for (size_t i = 0; i < d; i++)
+        w[i] *= factor;
+}
+
 static void normalise(float *w, size_t d)
 {
-    float scale = (float)(1.0 / sqrt(saei_row_norm2(w, d)));
-    for (size_t i = 0; i < d; i++)
-        w[i] *= scale;
+    scale(w, (float)(1.0 / sqrt(saei_row_norm2(w, d))), d);
 }
 
 void saei_adam_update_latent(void *arg, const saei_latent_gradient *gradient)

@@ -46,24 +46,26 @@ START_TEST(row_kernels_are_exact_on_integers)
 }
 END_TEST
 
-/* The stated order, in the plainest form: 16 lanes, of which i and i + 8, then + 4, + 2 and + 1 are added. */
+/* The stated order, in the plainest form: 16 lanes, of which i and i + 8, then + 4, + 2 and + 1 are added; 32
+   for squares. */
 START_TEST(dot_products_and_norms_have_the_stated_order)
 {
     saei_rng rng = saei_rng_new(3, SAEI_STREAM_INIT, 0);
     for (size_t d = 1; d < 120; d++) {
         float a[120], b[120], lane[16] = {0};
-        double square[16] = {0};
+        double square[32] = {0};
         for (size_t i = 0; i < d; i++) {
             a[i] = (float)saei_rng_normal(&rng);
             b[i] = (float)saei_rng_normal(&rng);
             lane[i % 16] += a[i] * b[i];
-            square[i % 16] += (double)a[i] * (double)a[i];
+            square[i % 32] += (double)a[i] * (double)a[i];
         }
         for (size_t half = 8; half > 0; half /= 2)
-            for (size_t i = 0; i < half; i++) {
+            for (size_t i = 0; i < half; i++)
                 lane[i] += lane[i + half];
+        for (size_t half = 16; half > 0; half /= 2)
+            for (size_t i = 0; i < half; i++)
                 square[i] += square[i + half];
-            }
         ck_assert(saei_row_dot(a, b, d) == lane[0]);
         ck_assert(saei_row_norm2(a, d) == square[0]);
     }
