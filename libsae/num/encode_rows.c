@@ -11,11 +11,15 @@
 /* In the place of a row's count while it is left. */
 static const uint32_t LEFT = UINT32_MAX;
 
+/* The last tiles pass in parts, so that threads end together. Smaller ones cost more. */
+enum { TILES_IN_PARTS = 2, PARTS = 4 };
+
 typedef struct rows_job {
     saei_code_slots out;
     const saei_encoder *encoder;
     const float *xc;
     size_t rows, ranges;
+    size_t whole_tiles; /* pass before those in parts */
     const saei_encode_workers *workers;
     const saei_candidates *kept; /* NULL: rows are scored one by one */
 } rows_job;
@@ -38,11 +42,36 @@ static void screen_tile(const rows_job *job, size_t first, size_t rows, unsigned
         job->out.count[listed[i]] = LEFT;
 }
 
-static void encode_task(void *arg, size_t tile, unsigned worker)
+/* BLAS may round otherwise in parts. Scratch is there for one worker to a tile. */
+static size_t whole_tiles(const saei_encoder *encoder, size_t tiles, size_t threads)
+{
+    bool in_parts = encoder->panels != NULL && tiles >= threads && tiles > 2 * TILES_IN_PARTS;
+    return in_parts ? tiles - TILES_IN_PARTS : tiles;
+}
+
+static size_t part_rows(const rows_job *job)
+{
+    return job->workers->tile_rows / PARTS;
+}
+
+static size_t rows_in_whole_tiles(const rows_job *job)
+{
+    return saei_min_size(job->whole_tiles * job->workers->tile_rows, job->rows);
+}
+
+static size_t encode_tasks(const rows_job *job)
+{
+    return job->whole_tiles + (job->rows - rows_in_whole_tiles(job) + part_rows(job) - 1) / part_rows(job);
+}
+
+static void encode_task(void *arg, size_t task, unsigned worker)
 {
     const rows_job *job = arg;
-    size_t first = tile * job->workers->tile_rows,
-           rows = saei_min_size(job->workers->tile_rows, job->rows - first);
+    bool whole = task < job->whole_tiles;
+    size_t most = whole ? job->workers->tile_rows : part_rows(job);
+    size_t first =
+        whole ? task * most : rows_in_whole_tiles(job) + (task - job->whole_tiles) * part_rows(job);
+    size_t rows = saei_min_size(most, job->rows - first);
     if (job->encoder->panels != NULL)
         screen_tile(job, first, rows, worker);
     else
@@ -83,11 +112,18 @@ void saei_encode_rows(saei_code_slots out, const saei_encoder *encoder, const fl
            threads = saei_min_size(tiles, sae_context_threads(workers->context));
     saei_candidates kept;
     bool keeps = encoder->panels != NULL && saei_candidates_in(&kept, encoder, rows, workers->room);
-    rows_job job = {out, encoder, xc, rows, threads, workers, keeps ? &kept : NULL};
+    rows_job job = {.out = out,
+                    .encoder = encoder,
+                    .xc = xc,
+                    .rows = rows,
+                    .ranges = threads,
+                    .whole_tiles = whole_tiles(encoder, tiles, sae_context_threads(workers->context)),
+                    .workers = workers,
+                    .kept = keeps ? &kept : NULL};
     memset(workers->counts, 0, threads * sizeof *workers->counts);
     memset(counts, 0, sizeof *counts);
     saei_blas_begin();
-    saei_parallel_for(workers->context, tiles, encode_task, &job);
+    saei_parallel_for(workers->context, encode_tasks(&job), encode_task, &job);
     if (encoder->panels != NULL && encoder->start > 0.0f)
         saei_parallel_for(workers->context, threads, left_task, &job);
     if (keeps) {
