@@ -24,7 +24,7 @@ typedef struct saei_pool {
     atomic_size_t next_task;
 } saei_pool;
 
-/* processors: those there are for the threads; only when each thread has its own is waiting done awake. */
+/* Only when each of the threads has a processor of its own do they wait awake. */
 void saei_pool_init(saei_pool *pool, unsigned threads, unsigned processors);
 
 /* Ends and joins the threads. No loop may be running. */

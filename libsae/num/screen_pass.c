@@ -79,7 +79,8 @@ static void screen_tile(const saei_screen_work *work, saei_screen_tile *tile, co
     for (size_t p = 0, fetched = 0; p <= n_panels; p++) {
         saei_screen_sums *now = &sums[(p + 1) % 2];
         now->panel = p < n_panels ? panels + p : &saei_screen_no_panel;
-        fetched = list_ahead(tile, work, ahead, &hits, fetched, now->panel->lines);
+        if (p < n_panels)
+            fetched = list_ahead(tile, work, ahead, &hits, fetched, panels[p].lines);
         multiply(tile, now, &sums[p % 2], &hits);
         if (hits.n > SAEI_HITS_MAX - SAEI_HITS_OF_TILE) {
             saei_screen_take_hits(work, &hits, counts);
