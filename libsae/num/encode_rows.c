@@ -1,10 +1,12 @@
 /* The rows of a batch, tile after tile. Those of which too much was expected are left until all have passed:
-   screened together they cost what other rows do, while a few alone would cost a strip of them. */
+   screened together they cost what other rows do, while a few alone would cost a strip of them. Meanwhile the
+   candidates of the others are scored. */
 #include "num/encoder.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "num/blas.h"
 #include "num/screen.h"
+#include "num/screen_kernel.h"
 
 #include <string.h>
 
@@ -18,8 +20,9 @@ typedef struct rows_job {
     saei_code_slots out;
     const saei_encoder *encoder;
     const float *xc;
-    size_t rows, ranges;
+    size_t rows;
     size_t whole_tiles; /* pass before those in parts */
+    size_t left, left_parts;
     const saei_encode_workers *workers;
     const saei_candidates *kept; /* NULL: rows are scored one by one */
 } rows_job;
@@ -78,22 +81,41 @@ static void encode_task(void *arg, size_t task, unsigned worker)
         saei_encode_tile(job->out, job->encoder, job->xc, first, rows, scratch_of(job, worker));
 }
 
-/* The rows that are left in one of a few ranges, without an expectation. */
-static void left_task(void *arg, size_t range, unsigned worker)
+static size_t count_left(const rows_job *job)
 {
-    const rows_job *job = arg;
-    size_t listed[SAEI_TILE_ROWS], n = 0, end = job->rows * (range + 1) / job->ranges;
-    saei_screen_counts *counts = job->workers->counts + worker;
-    for (size_t r = job->rows * range / job->ranges; r < end; r++) {
-        if (job->out.count[r] == LEFT)
-            listed[n++] = r;
-        if (n == SAEI_TILE_ROWS || (n > 0 && r + 1 == end)) {
-            saei_screen_rows(job->out, job->encoder, job->xc, (saei_row_list){listed, n, 0.0f}, job->kept,
-                             scratch_of(job, worker), counts);
+    size_t n = 0;
+    for (size_t r = 0; r < job->rows; r++)
+        n += job->out.count[r] == LEFT;
+    return n;
+}
+
+/* Without an expectation. Each part has scratch of its own, for there may be more workers than scratch. */
+static void screen_left(const rows_job *job, size_t part)
+{
+    size_t listed[SAEI_TILE_ROWS], n = 0, first = job->left * part / job->left_parts,
+                                   end = job->left * (part + 1) / job->left_parts;
+    saei_screen_counts *counts = job->workers->counts + part;
+    for (size_t r = 0, at = 0; at < end; r++) {
+        if (job->out.count[r] != LEFT || at++ < first)
+            continue;
+        listed[n++] = r;
+        if (n == SAEI_TILE_ROWS || at == end) {
+            saei_screen_rows(job->out, job->encoder, job->xc, (saei_row_list){listed, n, 0.0f}, NULL,
+                             scratch_of(job, (unsigned)part), counts);
             counts->restarted += n;
             n = 0;
         }
     }
+}
+
+static void score_task(void *arg, size_t task, unsigned worker)
+{
+    (void)worker;
+    const rows_job *job = arg;
+    if (task < job->left_parts)
+        screen_left(job, task);
+    else
+        saei_candidates_score(job->kept, job->encoder, job->xc, task - job->left_parts);
 }
 
 static void kept_task(void *arg, size_t tile, unsigned worker)
@@ -116,7 +138,6 @@ void saei_encode_rows(saei_code_slots out, const saei_encoder *encoder, const fl
                     .encoder = encoder,
                     .xc = xc,
                     .rows = rows,
-                    .ranges = threads,
                     .whole_tiles = whole_tiles(encoder, tiles, sae_context_threads(workers->context)),
                     .workers = workers,
                     .kept = keeps ? &kept : NULL};
@@ -124,11 +145,14 @@ void saei_encode_rows(saei_code_slots out, const saei_encoder *encoder, const fl
     memset(counts, 0, sizeof *counts);
     saei_blas_begin();
     saei_parallel_for(workers->context, encode_tasks(&job), encode_task, &job);
-    if (encoder->panels != NULL && encoder->start > 0.0f)
-        saei_parallel_for(workers->context, threads, left_task, &job);
-    if (keeps) {
-        saei_candidates_score(&kept, encoder, xc, workers->context);
-        saei_parallel_for(workers->context, tiles, kept_task, &job);
+    if (encoder->panels != NULL) {
+        job.left = count_left(&job);
+        job.left_parts = saei_min_size((job.left + SAEI_STRIP - 1) / SAEI_STRIP, threads);
     }
+    if (keeps)
+        saei_candidates_sort(&kept, encoder->n_latents, workers->context);
+    saei_parallel_for(workers->context, job.left_parts + (keeps ? SAEI_SCORE_SLICES : 0), score_task, &job);
+    if (keeps)
+        saei_parallel_for(workers->context, tiles, kept_task, &job);
     saei_screen_counts_add(counts, workers->counts, threads);
 }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { ALIGNMENT = 64, SLICES = 64 };
+enum { ALIGNMENT = 64 };
 
 /* Most rows have few candidates more than k; those with many are scored at once. */
 static size_t slots_for(size_t k)
@@ -65,17 +65,15 @@ bool saei_candidates_keep(const saei_candidates *c, size_t row, const uint32_t *
     return true;
 }
 
-typedef struct score_job {
+typedef struct sort_job {
     const saei_candidates *candidates;
-    const saei_encoder *encoder;
-    const float *xc;
     const saei_latent_slots *slots;
-} score_job;
+} sort_job;
 
 static void move_part(void *arg, size_t part, unsigned worker)
 {
     (void)worker;
-    const score_job *job = arg;
+    const sort_job *job = arg;
     const saei_candidates *c = job->candidates;
     size_t *next = c->places.next + part * job->slots->n_latents;
     for (size_t r = saei_latent_part(job->slots, part); r < saei_latent_part(job->slots, part + 1); r++)
@@ -86,6 +84,14 @@ static void move_part(void *arg, size_t part, unsigned worker)
         }
 }
 
+void saei_candidates_sort(const saei_candidates *c, size_t n_latents, sae_context *context)
+{
+    saei_latent_slots slots = {c->latent, c->count, n_latents, c->rows, c->slots};
+    sort_job job = {c, &slots};
+    saei_latent_places_find(&c->places, context, &slots);
+    saei_parallel_for(context, SAEI_PLACE_PARTS, move_part, &job);
+}
+
 /* The weights of the next latent come from memory while those of this one are multiplied. */
 static void fetch_weights(const saei_encoder *e, size_t j)
 {
@@ -94,16 +100,14 @@ static void fetch_weights(const saei_encoder *e, size_t j)
         __builtin_prefetch(e->W_enc + j * e->d + i);
 }
 
-static void score_slice(void *arg, size_t slice, unsigned worker)
+void saei_candidates_score(const saei_candidates *c, const saei_encoder *e, const float *xc, size_t slice)
 {
-    (void)worker;
-    const score_job *job = arg;
-    const saei_candidates *c = job->candidates;
-    const saei_encoder *e = job->encoder;
     const size_t *start = c->places.start;
-    for (size_t j = e->n_latents * slice / SLICES; j < e->n_latents * (slice + 1) / SLICES; j++) {
+    size_t first = e->n_latents * slice / SAEI_SCORE_SLICES,
+           end = e->n_latents * (slice + 1) / SAEI_SCORE_SLICES;
+    for (size_t j = first; j < end; j++) {
         float *score = c->score + start[j];
-        saei_named_rows rows = {.base = job->xc,
+        saei_named_rows rows = {.base = xc,
                                 .stride = e->d,
                                 .row = c->row + start[j],
                                 .n = start[j + 1] - start[j],
@@ -114,14 +118,4 @@ static void score_slice(void *arg, size_t slice, unsigned worker)
         for (size_t i = 0; i < rows.n; i++)
             score[i] = saei_kept_pre(e, j, score[i]);
     }
-}
-
-void saei_candidates_score(const saei_candidates *c, const saei_encoder *e, const float *xc,
-                           sae_context *context)
-{
-    saei_latent_slots slots = {c->latent, c->count, e->n_latents, c->rows, c->slots};
-    score_job job = {c, e, xc, &slots};
-    saei_latent_places_find(&c->places, context, &slots);
-    saei_parallel_for(context, SAEI_PLACE_PARTS, move_part, &job);
-    saei_parallel_for(context, SLICES, score_slice, &job);
 }

@@ -8,6 +8,9 @@
 
 #include <stdbool.h>
 
+/* Slices of the latents, which can be scored at once. */
+enum { SAEI_SCORE_SLICES = 64 };
+
 typedef struct saei_candidates {
     size_t rows, slots;
     uint32_t *count;  /* [rows]; 0: none are kept of this row */
@@ -26,8 +29,12 @@ bool saei_candidates_in(saei_candidates *out, const saei_encoder *encoder, size_
 bool saei_candidates_keep(const saei_candidates *candidates, size_t row, const uint32_t *latent, size_t n,
                           float norm);
 
-/* Makes the scores of all, saei_row_dot(x, w_j) + b_j; −INFINITY for those that are not above their floor. */
+/* Sorts what is kept by latent. */
+void saei_candidates_sort(const saei_candidates *candidates, size_t n_latents, sae_context *context);
+
+/* Makes the scores of one slice of the latents, sorted before, saei_row_dot(x, w_j) + b_j; −INFINITY for those
+   that are not above their floor. */
 void saei_candidates_score(const saei_candidates *candidates, const saei_encoder *encoder, const float *xc,
-                           sae_context *context);
+                           size_t slice);
 
 #endif

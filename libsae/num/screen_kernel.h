@@ -24,11 +24,12 @@ extern const saei_screen_panel saei_screen_no_panel;
 
 /* 16 rows side by side. */
 typedef struct saei_screen_strip {
-    const char *packed;         /* as saei_fixed_interleave; bytes are signed */
-    uint32_t first;             /* row */
-    int32_t offset[SAEI_STRIP]; /* to be taken off the sums: 128 times the sum of a row's bytes */
+    /* To be taken off the sums: 128 times the sum of a row's bytes. */
+    _Alignas(SAEI_LINE) int32_t offset[SAEI_STRIP];
     float unit[SAEI_STRIP], per_norm[SAEI_STRIP], per_error[SAEI_STRIP], constant[SAEI_STRIP];
     float threshold[SAEI_STRIP]; /* what upper bounds must reach; NaN: nothing does */
+    const char *packed;          /* as saei_fixed_interleave; bytes are signed */
+    uint32_t first;              /* row */
 } saei_screen_strip;
 
 /* A row and a latent whose upper bound reaches the row's threshold and the latent's floor. */
@@ -61,8 +62,8 @@ typedef struct saei_screen_tile {
 
 /* Products of a panel with a tile. */
 typedef struct saei_screen_sums {
+    _Alignas(SAEI_LINE) int32_t at[SAEI_STRIPS_AT_ONCE][SAEI_PANEL * SAEI_STRIP];
     const saei_screen_panel *panel;
-    int32_t at[SAEI_STRIPS_AT_ONCE][SAEI_PANEL * SAEI_STRIP];
 } saei_screen_sums;
 
 /* Multiplies the panel of `now` with the tile. Meanwhile it looks for the hits of the panel before, since

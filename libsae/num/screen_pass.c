@@ -73,7 +73,7 @@ static void screen_tile(const saei_screen_work *work, saei_screen_tile *tile, co
                         size_t n_panels, group_ahead *ahead, saei_screen_counts *counts)
 {
     saei_screen_tile_fn multiply = work->in_bytes ? work->kernel->bytes : work->kernel->wide;
-    saei_screen_sums sums[2] = {{.panel = &saei_screen_no_panel}, {0}};
+    saei_screen_sums sums[2] = {{.panel = &saei_screen_no_panel}, {.panel = NULL}};
     saei_screen_hits hits;
     hits.n = 0;
     for (size_t p = 0, fetched = 0; p <= n_panels; p++) {

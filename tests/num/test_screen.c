@@ -260,7 +260,9 @@ START_TEST(kept_candidates_have_exact_scores)
             latents[i] = (uint32_t)((7 * r + 61 * i) % 600);
         ck_assert(saei_candidates_keep(&kept, r, latents, n, 1.0f) == (n > 0 && n <= kept.slots));
     }
-    saei_candidates_score(&kept, &encoder, c.x, context);
+    saei_candidates_sort(&kept, c.n_latents, context);
+    for (size_t slice = 0; slice < SAEI_SCORE_SLICES; slice++)
+        saei_candidates_score(&kept, &encoder, c.x, slice);
     for (size_t r = 0; r < ROWS; r++)
         for (size_t i = r * kept.slots; i < r * kept.slots + kept.count[r]; i++) {
             size_t j = kept.latent[i];
