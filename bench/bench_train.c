@@ -81,7 +81,8 @@ static void sweep(void *arg)
     const train_arg *a = arg;
     saei_penalty penalty = {0};
     saei_adam_step adam = saei_adam_begin(&a->t->parameters, &a->t->adam, a->t->step, 0.0, 1.0);
-    saei_objective_sweep(&a->t->objective, &a->t->parameters, &penalty, saei_adam_update_latent, &adam);
+    saei_gradient_receiver receiver = saei_adam_receiver(&adam);
+    saei_objective_sweep(&a->t->objective, &a->t->parameters, &penalty, &receiver);
 }
 
 /* The step by BLAS, then by the fastest kernel in wide numbers and by the others. */

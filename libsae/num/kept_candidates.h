@@ -32,8 +32,8 @@ bool saei_candidates_keep(const saei_candidates *candidates, size_t row, const u
 /* Sorts what is kept by latent. */
 void saei_candidates_sort(const saei_candidates *candidates, size_t n_latents, sae_context *context);
 
-/* Makes the scores of one slice of the latents, sorted before, saei_row_dot(x, w_j) + b_j; −INFINITY for those
-   that are not above their floor. */
+/* Makes the scores of one slice of the latents, sorted before, saei_row_dot(x, w_j) + b_j; −INFINITY for
+   those that are not above their floor. */
 void saei_candidates_score(const saei_candidates *candidates, const saei_encoder *encoder, const float *xc,
                            size_t slice);
 

@@ -7,7 +7,7 @@
 #include <immintrin.h>
 #endif
 
-enum { LANES = 16, HALF = LANES / 2, COMBINED = 4, SQUARES = 32 };
+enum { LANES = 16, HALF = LANES / 2, COMBINED = 4, AFTER = 2, SQUARES = 32 };
 
 /* Vectors, for compilers keep an array of lanes for several rows in memory and wait for every store. */
 typedef float floats __attribute__((vector_size(4 * HALF)));
@@ -71,10 +71,18 @@ static inline void rows_from(const float *out[COMBINED], const saei_named_rows *
 
 /* Rows are in any order, so that the processor cannot foresee the next ones: a line of each is asked for with
    a line of these. */
-static inline void fetch(const float *const next[COMBINED], size_t e)
+static inline void fetch(const float *const *next, size_t n, size_t e)
 {
-    for (size_t c = 0; c < COMBINED; c++)
+    for (size_t c = 0; c < n; c++)
         __builtin_prefetch(next[c] + e);
+}
+
+/* Some of the rows elsewhere with each group; where there is none, a row that comes anyway. */
+static inline void rows_after(const float *out[AFTER], const saei_named_rows *rows, size_t group,
+                              const float *otherwise)
+{
+    for (size_t c = 0, i = group * AFTER; c < AFTER; c++, i++)
+        out[c] = i < SAEI_ROWS_AFTER && rows->after[i] != NULL ? rows->after[i] : otherwise;
 }
 
 /* `width` sums at a time, a constant: each alone would wait for its own additions. */
@@ -85,7 +93,7 @@ static inline void dot_group(float *out, const float *a, const float *const b[CO
     quad s;
     size_t e = 0;
     for (; e + LANES <= d; e += LANES) {
-        fetch(next, e);
+        fetch(next, COMBINED, e);
 #pragma GCC unroll 4
         for (size_t c = 0; c < width; c++)
             add_products(&sum[c], a + e, b[c] + e);
@@ -235,14 +243,14 @@ SAEI_CLONES void saei_row_axpy(float *restrict y, float a, const float *restrict
 /* `width` rows at a time, a constant: out is read and written once for all, and each row is read from end to
    end. */
 static inline void combine_group(float *restrict out, const float *const x[COMBINED],
-                                 const float *const next[COMBINED], const float *weight, size_t d,
+                                 const float *const next[COMBINED + AFTER], const float *weight, size_t d,
                                  size_t width)
 {
     float w[COMBINED];
     size_t e = 0;
     memcpy(w, weight, width * sizeof *w);
     for (; e + LANES <= d; e += LANES) {
-        fetch(next, e);
+        fetch(next, COMBINED + AFTER, e);
         loaded_floats *low = (loaded_floats *)(out + e), *high = (loaded_floats *)(out + e + HALF);
         lanes sum = {*low, *high};
 #pragma GCC unroll 4
@@ -260,10 +268,11 @@ static inline void combine_group(float *restrict out, const float *const x[COMBI
 
 SAEI_CLONES void saei_rows_combine(float *out, const saei_named_rows *rows, const float *weight, size_t d)
 {
-    const float *x[COMBINED], *next[COMBINED];
+    const float *x[COMBINED], *next[COMBINED + AFTER];
     for (size_t i = 0; i < rows->n; i += COMBINED) {
         rows_from(x, rows, i);
         rows_from(next, rows, i + COMBINED);
+        rows_after(next + COMBINED, rows, i / COMBINED, next[0]);
         switch (rows->n - i) {
         case 1:
             combine_group(out, x, next, weight + i, d, 1);

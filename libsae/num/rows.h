@@ -18,6 +18,8 @@ double saei_row_norm2(const float *a, size_t d);
 /* y += a x */
 void saei_row_axpy(float *y, float a, const float *x, size_t d);
 
+enum { SAEI_ROWS_AFTER = 3 };
+
 /* Rows of base by their numbers, `stride` floats apart, and those that will be wanted after them, which are
    brought into the cache meanwhile. */
 typedef struct saei_named_rows {
@@ -27,6 +29,7 @@ typedef struct saei_named_rows {
     size_t n;
     const uint32_t *next; /* [n_next] */
     size_t n_next;
+    const float *after[SAEI_ROWS_AFTER]; /* rows elsewhere, for who combines these; NULL: none */
 } saei_named_rows;
 
 /* out [d] += Σ_i weight_i row_i; for each element the terms are added in the order of i. */

@@ -70,7 +70,7 @@ static void normalise(float *w, size_t d)
     scale(w, (float)(1.0 / sqrt(saei_row_norm2(w, d))), d);
 }
 
-void saei_adam_update_latent(void *arg, const saei_latent_gradient *gradient)
+static void update_latent(void *arg, const saei_latent_gradient *gradient)
 {
     const saei_adam_step *step = arg;
     const saei_parameters *p = step->parameters;
@@ -86,6 +86,11 @@ void saei_adam_update_latent(void *arg, const saei_latent_gradient *gradient)
     update_at(step, p->b_enc + j, &gradient->b_enc, 1);
     for (size_t i = 0; i < p->n_extra; i++)
         update_at(step, p->extra[i] + j, &gradient->extra[i], 1);
+}
+
+saei_gradient_receiver saei_adam_receiver(saei_adam_step *step)
+{
+    return (saei_gradient_receiver){update_latent, step, {step->parameters, &step->adam->m, &step->adam->v}};
 }
 
 void saei_adam_update_b_dec(const saei_adam_step *step, const float *gradient)

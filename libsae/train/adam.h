@@ -28,8 +28,8 @@ typedef struct saei_adam_step {
 saei_adam_step saei_adam_begin(saei_parameters *parameters, saei_adam *adam, uint64_t t, double learning_rate,
                                double gradient_scale);
 
-/* A saei_gradient_fn; arg is the saei_adam_step. May be called for different latents at once. */
-void saei_adam_update_latent(void *arg, const saei_latent_gradient *gradient);
+/* Updates the latents whose gradients it receives, different ones at once if need be. */
+saei_gradient_receiver saei_adam_receiver(saei_adam_step *step);
 
 void saei_adam_update_b_dec(const saei_adam_step *step, const float *gradient);
 

@@ -180,8 +180,8 @@ double saei_objective_finish_decoder(const saei_objective_job *job, size_t j, fl
         project(g, w, d, o->any_length);
     double norm2 = saei_row_norm2(g, d);
     saei_latent_gradient gradient = {.latent = j, .W_dec = g};
-    if (job->receive != NULL)
-        job->receive(job->arg, &gradient);
+    if (job->receiver != NULL)
+        job->receiver->receive(job->receiver->arg, &gradient);
     return norm2;
 }
 
@@ -196,15 +196,25 @@ double saei_objective_finish_encoder(const saei_objective_job *job, size_t j, fl
         gradient.extra[i] = (float)sums->extra[i];
         norm2 += square((double)gradient.extra[i]);
     }
-    if (job->receive != NULL)
-        job->receive(job->arg, &gradient);
+    if (job->receiver != NULL)
+        job->receiver->receive(job->receiver->arg, &gradient);
     return norm2;
 }
 
 void saei_objective_repack(const saei_objective_job *job, size_t first, size_t end)
 {
-    if (job->receive != NULL)
+    if (job->receiver != NULL)
         saei_objective_pack_latents(job->o, job->p, first, end);
+}
+
+/* The rows of latent j that the receiver reads, of W_dec or of W_enc. */
+static void name_rows_after(saei_named_rows *rows, const saei_objective_job *job, size_t j, bool decoder)
+{
+    for (size_t i = 0; i < SAEI_RECEIVER_READS && job->receiver != NULL; i++) {
+        const saei_parameters *p = job->receiver->reads[i];
+        if (p != NULL)
+            rows->after[i] = (decoder ? p->W_dec : p->W_enc) + j * p->d;
+    }
 }
 
 static void decoder_task(void *arg, size_t slice, unsigned worker)
@@ -218,6 +228,7 @@ static void decoder_task(void *arg, size_t slice, unsigned worker)
         saei_latent_entries entries = entries_of(o, j);
         saei_named_rows residuals =
             saei_latent_index_rows(&o->index, j, saei_residual(o, 0, group_of(o, j)), groups * d);
+        name_rows_after(&residuals, job, j, true);
         memset(g, 0, d * sizeof *g);
         saei_rows_combine(g, &residuals, entries.value, d);
         if (o->e_gate != NULL && !o->settings.detached_gate) {
@@ -238,8 +249,9 @@ static void encoder_task(void *arg, size_t slice, unsigned worker)
     double norm2 = 0.0;
     for (size_t j = saei_slice_start(o, slice); j < saei_slice_start(o, slice + 1); j++) {
         saei_latent_entries entries = entries_of(o, j);
-        memset(g, 0, d * sizeof *g);
         saei_named_rows xc = saei_latent_index_rows(&o->index, j, o->xc, d);
+        name_rows_after(&xc, job, j, false);
+        memset(g, 0, d * sizeof *g);
         saei_rows_combine(g, &xc, entries.g, d);
         norm2 += saei_objective_finish_encoder(job, j, g);
         if ((j + 1) % SAEI_SWEEP_LATENTS == 0 || j + 1 == o->settings.n_latents)
@@ -249,13 +261,12 @@ static void encoder_task(void *arg, size_t slice, unsigned worker)
 }
 
 double saei_objective_sweep(saei_objective *o, const saei_parameters *p, const saei_penalty *penalty,
-                            saei_gradient_fn receive, void *arg)
+                            const saei_gradient_receiver *receiver)
 {
     saei_objective_job job = {.o = o, .p = p, .penalty = penalty, .rows = o->settings.batch_rows};
     job.e_scale = (float)(-2.0 / (double)job.rows);
-    job.receive = receive;
-    job.arg = arg;
-    if (o->panels != NULL && receive != NULL)
+    job.receiver = receiver;
+    if (o->panels != NULL && receiver != NULL)
         saei_panels_use_bytes(o->panels, o->screening.in_bytes && !saei_auxk_is_sparse(&o->aux));
     if (o->dense) {
         saei_dense_sweep(&job);

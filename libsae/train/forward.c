@@ -212,7 +212,12 @@ static saei_named_rows decoder_rows(const saei_objective_job *job, size_t r, siz
     const saei_code_slots *codes = &job->o->codes;
     size_t slots = job->o->slots, d = job->o->settings.d, left = codes->count[r] - end;
     const uint32_t *latent = codes->latent + r * slots;
-    saei_named_rows rows = {job->p->W_dec, d, latent + from, end - from, latent + end, left};
+    saei_named_rows rows = {.base = job->p->W_dec,
+                            .stride = d,
+                            .row = latent + from,
+                            .n = end - from,
+                            .next = latent + end,
+                            .n_next = left};
     if (left == 0 && r + 1 < job->rows) {
         rows.next = latent + slots;
         rows.n_next = codes->count[r + 1];

@@ -86,5 +86,10 @@ saei_named_rows saei_latent_index_rows(const saei_latent_index *index, size_t j,
                                        size_t stride)
 {
     size_t start = index->places.start[j], end = index->places.start[j + 1];
-    return (saei_named_rows){base, stride, index->row + start, end - start, index->row + end, index->n - end};
+    return (saei_named_rows){.base = base,
+                             .stride = stride,
+                             .row = index->row + start,
+                             .n = end - start,
+                             .next = index->row + end,
+                             .n_next = index->n - end};
 }

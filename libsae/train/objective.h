@@ -102,6 +102,15 @@ typedef struct saei_latent_gradient {
 
 typedef void (*saei_gradient_fn)(void *arg, const saei_latent_gradient *gradient);
 
+enum { SAEI_RECEIVER_READS = 3 };
+
+typedef struct saei_gradient_receiver {
+    saei_gradient_fn receive;
+    void *arg;
+    /* Of these it reads the latent's rows, which come into the cache while gradients are made; NULL: none. */
+    const saei_parameters *reads[SAEI_RECEIVER_READS];
+} saei_gradient_receiver;
+
 enum { SAEI_SWEEP_LATENTS = 32 };
 
 sae_status saei_objective_new(saei_objective *out, sae_context *context,
@@ -140,9 +149,9 @@ saei_objective_result saei_objective_backward(saei_objective *objective, const s
  * nothing. */
 double saei_objective_norm_bound(const saei_objective *objective);
 
-/* Hands out the gradients of all latents; returns the norm of the whole gradient. receive may be NULL. */
+/* Hands out the gradients of all latents; returns the norm of the whole gradient. receiver may be NULL. */
 double saei_objective_sweep(saei_objective *objective, const saei_parameters *parameters,
-                            const saei_penalty *penalty, saei_gradient_fn receive, void *arg);
+                            const saei_penalty *penalty, const saei_gradient_receiver *receiver);
 
 /* After the sweep: λ times the mean of the sparsity terms, and what λ is multiplied by when p becomes p_next,
    so that p-anneal's penalty goes on where it was. */

@@ -17,8 +17,7 @@ typedef struct saei_objective_job {
     size_t rows;
     float scale;   /* s */
     float e_scale; /* ∂R/∂x̂ = e_scale · E */
-    saei_gradient_fn receive;
-    void *arg;
+    const saei_gradient_receiver *receiver;
 } saei_objective_job;
 
 /* Sums over a tile of rows: R and reconstruction, both before 1/B, then Σ E_1 and Σ e_gate over the rows [d

@@ -73,7 +73,7 @@ static sae_status clip_factor(double *out, sae_trainer *t, const saei_penalty *p
         return diverged(t, err);
     if (!(clip > 0.0) || bound <= clip)
         return SAE_OK;
-    double norm = saei_objective_sweep(&t->objective, &t->parameters, penalty, NULL, NULL);
+    double norm = saei_objective_sweep(&t->objective, &t->parameters, penalty, NULL);
     if (!isfinite(norm))
         return diverged(t, err);
     if (norm > clip)
@@ -133,7 +133,8 @@ static sae_status learn(sae_trainer *t, sae_error *err)
     if (status != SAE_OK)
         return status;
     saei_adam_step step = saei_adam_begin(&t->parameters, &t->adam, ++t->step, rate, factor);
-    double norm = saei_objective_sweep(objective, &t->parameters, &penalty, saei_adam_update_latent, &step);
+    saei_gradient_receiver receiver = saei_adam_receiver(&step);
+    double norm = saei_objective_sweep(objective, &t->parameters, &penalty, &receiver);
     saei_adam_update_b_dec(&step, objective->g_b_dec);
     finish_step(t, &penalty);
     sae_fidelity heldout = t->metrics.heldout;

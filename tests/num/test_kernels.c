@@ -90,7 +90,13 @@ START_TEST(kernels_on_several_rows_equal_those_on_one)
     for (size_t d = 1; d <= 85; d += 7)
         for (size_t n = 0; n <= N; n++) {
             float dots[N], sum[STRIDE] = {0}, expected[STRIDE] = {0};
-            const saei_named_rows rows = {base, STRIDE, row, n, next, (n + d) % 3};
+            const saei_named_rows rows = {.base = base,
+                                          .stride = STRIDE,
+                                          .row = row,
+                                          .n = n,
+                                          .next = next,
+                                          .n_next = (n + d) % 3,
+                                          .after = {base}};
             saei_rows_dot(dots, x, &rows, d);
             saei_rows_combine(sum, &rows, weight, d);
             for (size_t i = 0; i < n; i++) {

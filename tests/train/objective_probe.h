@@ -67,7 +67,8 @@ static inline void probe_run(objective_probe *probe, const float *x, float scale
     saei_objective_forward(o, &probe->parameters, &probe->penalty, scale, o->settings.batch_rows);
     probe->result = saei_objective_backward(o, &probe->parameters, &probe->penalty);
     probe->bound = saei_objective_norm_bound(o);
-    probe->norm = saei_objective_sweep(o, &probe->parameters, &probe->penalty, probe_receive, probe);
+    saei_gradient_receiver receiver = {probe_receive, probe, {NULL}};
+    probe->norm = saei_objective_sweep(o, &probe->parameters, &probe->penalty, &receiver);
     probe->sparsity = saei_objective_sparsity(o, &probe->penalty);
     memcpy(probe->gradient.b_dec, o->g_b_dec, d * sizeof(float));
     for (size_t j = 0; j < F; j++)

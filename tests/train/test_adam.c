@@ -45,6 +45,7 @@ static void reference_unit_rows(reference *r)
 /* One step as the sweep makes it, latent after latent, here from the last to the first. */
 static void step_by_latents(saei_adam_step *step, const saei_parameters *g)
 {
+    saei_gradient_receiver receiver = saei_adam_receiver(step);
     for (size_t j = F; j-- > 0;) {
         float rows[2 * D];
         memcpy(rows, g->W_enc + j * D, D * sizeof *rows);
@@ -52,7 +53,7 @@ static void step_by_latents(saei_adam_step *step, const saei_parameters *g)
         saei_latent_gradient gradient = {.latent = j, .W_enc = rows, .W_dec = rows + D, .b_enc = g->b_enc[j]};
         for (size_t e = 0; e < EXTRAS; e++)
             gradient.extra[e] = g->extra[e][j];
-        saei_adam_update_latent(step, &gradient);
+        receiver.receive(receiver.arg, &gradient);
     }
     saei_adam_update_b_dec(step, g->b_dec);
 }

@@ -119,7 +119,8 @@ static void step_by_hand(sae_trainer *t, double factor)
     saei_objective_backward(&t->objective, &t->parameters, &penalty);
     saei_adam_step step =
         saei_adam_begin(&t->parameters, &t->adam, 1, saei_learning_rate(&t->options, 0), factor);
-    saei_objective_sweep(&t->objective, &t->parameters, &penalty, saei_adam_update_latent, &step);
+    saei_gradient_receiver adam = saei_adam_receiver(&step);
+    saei_objective_sweep(&t->objective, &t->parameters, &penalty, &adam);
     saei_adam_update_b_dec(&step, t->objective.g_b_dec);
 }
 
