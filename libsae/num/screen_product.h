@@ -19,6 +19,7 @@ __attribute__((target(TILE_TARGET), noinline)) static void PRODUCT_NAME(int32_t 
 #pragma GCC unroll 2
         for (int s = 0; s < PRODUCT_TESTS && line < SAEI_PANEL; s++)
             test_latent(b, (size_t)s, line);
+#pragma GCC unroll 4
         for (size_t u = 0; u < SAEI_LINE; u += SAEI_UNIT, w += SAEI_UNIT, x += SAEI_STRIP * SAEI_UNIT) {
             integers rows[PRODUCT_VECTORS];
 #pragma GCC unroll 4
