@@ -16,13 +16,16 @@ static const uint32_t LEFT = UINT32_MAX;
 /* The last tiles pass in parts, so that threads end together. Smaller ones cost more. */
 enum { TILES_IN_PARTS = 2, PARTS = 4 };
 
+/* More threads than that do not share the rows that are left. */
+enum { LEFT_PARTS_MAX = 64 };
+
 typedef struct rows_job {
     saei_code_slots out;
     const saei_encoder *encoder;
     const float *xc;
     size_t rows;
-    size_t whole_tiles; /* pass before those in parts */
-    size_t left, left_parts;
+    size_t whole_tiles;                               /* pass before those in parts */
+    size_t left_parts, left_from[LEFT_PARTS_MAX + 1]; /* ranges of rows, of which some are left */
     const saei_encode_workers *workers;
     const saei_candidates *kept; /* NULL: rows are scored one by one */
 } rows_job;
@@ -81,25 +84,31 @@ static void encode_task(void *arg, size_t task, unsigned worker)
         saei_encode_tile(job->out, job->encoder, job->xc, first, rows, scratch_of(job, worker));
 }
 
-static size_t count_left(const rows_job *job)
+/* Some ranges of rows with about as many that are left in each, at most one for each thread. Found before any
+   is encoded, since a row that is encoded is left no more. */
+static void divide_left(rows_job *job, size_t threads)
 {
-    size_t n = 0;
+    size_t left = 0, seen = 0, part = 0;
     for (size_t r = 0; r < job->rows; r++)
-        n += job->out.count[r] == LEFT;
-    return n;
+        left += job->out.count[r] == LEFT;
+    size_t parts =
+        saei_min_size((left + SAEI_STRIP - 1) / SAEI_STRIP, saei_min_size(threads, LEFT_PARTS_MAX));
+    for (size_t r = 0; r < job->rows; r++)
+        if (job->out.count[r] == LEFT && seen++ == left * part / parts)
+            job->left_from[part++] = r;
+    job->left_from[parts] = job->rows;
+    job->left_parts = parts;
 }
 
 /* Without an expectation. Each part has scratch of its own, for there may be more workers than scratch. */
 static void screen_left(const rows_job *job, size_t part)
 {
-    size_t listed[SAEI_TILE_ROWS], n = 0, first = job->left * part / job->left_parts,
-                                   end = job->left * (part + 1) / job->left_parts;
+    size_t listed[SAEI_TILE_ROWS], n = 0, end = job->left_from[part + 1];
     saei_screen_counts *counts = job->workers->counts + part;
-    for (size_t r = 0, at = 0; at < end; r++) {
-        if (job->out.count[r] != LEFT || at++ < first)
-            continue;
-        listed[n++] = r;
-        if (n == SAEI_TILE_ROWS || at == end) {
+    for (size_t r = job->left_from[part]; r < end; r++) {
+        if (job->out.count[r] == LEFT)
+            listed[n++] = r;
+        if (n == SAEI_TILE_ROWS || (n > 0 && r + 1 == end)) {
             saei_screen_rows(job->out, job->encoder, job->xc, (saei_row_list){listed, n, 0.0f}, NULL,
                              scratch_of(job, (unsigned)part), counts);
             counts->restarted += n;
@@ -145,10 +154,8 @@ void saei_encode_rows(saei_code_slots out, const saei_encoder *encoder, const fl
     memset(counts, 0, sizeof *counts);
     saei_blas_begin();
     saei_parallel_for(workers->context, encode_tasks(&job), encode_task, &job);
-    if (encoder->panels != NULL) {
-        job.left = count_left(&job);
-        job.left_parts = saei_min_size((job.left + SAEI_STRIP - 1) / SAEI_STRIP, threads);
-    }
+    if (encoder->panels != NULL && encoder->start > 0.0f)
+        divide_left(&job, threads);
     if (keeps)
         saei_candidates_sort(&kept, encoder->n_latents, workers->context);
     saei_parallel_for(workers->context, job.left_parts + (keeps ? SAEI_SCORE_SLICES : 0), score_task, &job);

@@ -2,6 +2,7 @@
  * here. */
 #include "../tools/run_suite.h"
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "base/rng.h"
 #include "num/fixed_point.h"
 #include "num/panels.h"
@@ -97,7 +98,24 @@ typedef struct screen_path {
     bool bytes;
     float start;
     saei_room room;
+    bool in_order; /* tasks pass one after the other, as many as there would be for threads */
 } screen_path;
+
+typedef struct encode_call {
+    saei_code_slots out;
+    const saei_encoder *encoder;
+    const screen_case *c;
+    const saei_encode_workers *workers;
+    saei_screen_counts *counts;
+} encode_call;
+
+static void call_encode(void *arg, size_t task, unsigned worker)
+{
+    (void)worker;
+    const encode_call *call = arg;
+    if (task == 0)
+        saei_encode_rows(call->out, call->encoder, call->c->x, call->c->rows, call->workers, call->counts);
+}
 
 static saei_screen_counts encode(saei_code_slots out, const screen_case *c, screen_path path)
 {
@@ -105,7 +123,10 @@ static saei_screen_counts encode(saei_code_slots out, const screen_case *c, scre
     saei_panels *panels;
     float *scratch;
     saei_screen_counts counts, *worker_counts;
-    ck_assert_int_eq(sae_context_new(&context, NULL, NULL), SAE_OK);
+    sae_context_options options;
+    sae_context_options_init(&options);
+    options.threads = 4;
+    ck_assert_int_eq(sae_context_new(&context, &options, NULL), SAE_OK);
     size_t threads = sae_context_threads(context),
            scratch_floats = saei_encoder_scratch(c->d, c->n_latents, c->k, true);
     ck_assert_int_eq(saei_panels_new(&panels, context, c->d, c->n_latents, path.kernel, NULL), SAE_OK);
@@ -124,7 +145,12 @@ static saei_screen_counts encode(saei_code_slots out, const screen_case *c, scre
                                    .scratch = scratch,
                                    .counts = worker_counts,
                                    .room = path.room};
-    saei_encode_rows(out, &encoder, c->x, c->rows, &workers, &counts);
+    encode_call call = {out, &encoder, c, &workers, &counts};
+    /* Loops within a loop do not use threads. */
+    if (path.in_order)
+        saei_parallel_for(context, 2, call_encode, &call);
+    else
+        call_encode(&call, 0, 0);
     saei_free(context, worker_counts);
     saei_free(context, scratch);
     saei_panels_free(panels);
@@ -161,7 +187,7 @@ static saei_screen_counts check_case(const screen_case *c)
         for (int bytes = 0; bytes <= has_bytes; bytes++)
             for (size_t s = 0; s < sizeof starts / sizeof *starts; s++) {
                 saei_screen_counts counts =
-                    assert_path_is_exact(c, &exact, (screen_path){kernel, bytes, starts[s], {0}});
+                    assert_path_is_exact(c, &exact, (screen_path){kernel, bytes, starts[s], {0}, false});
                 if (first[bytes][s].rows == 0)
                     first[bytes][s] = counts;
                 ck_assert_int_eq(memcmp(&first[bytes][s], &counts, sizeof counts), 0);
@@ -196,7 +222,7 @@ static void check_kept(const screen_case *c, saei_room room)
     ck_assert(saei_candidates_in(&kept, &encoder, c->rows, room));
     float start = 0.0f;
     for (int pass = 0; pass < 6; pass++) {
-        screen_path path = {saei_screen_kernel_at(0), pass % 2, start, {0}};
+        screen_path path = {saei_screen_kernel_at(0), pass % 2, start, {0}, false};
         saei_screen_counts one_by_one = assert_path_is_exact(c, &exact, path);
         path.room = room;
         saei_screen_counts by_latents = assert_path_is_exact(c, &exact, path);
@@ -281,7 +307,9 @@ START_TEST(rows_that_expected_too_much_are_exact)
     screen_case c = case_new(40, 300, 6, 3 * SAEI_TILE_ROWS + 5, NORMAL);
     saei_code_slots exact = exact_codes(&c);
     for (int bytes = 0; bytes <= 1; bytes++) {
-        screen_path path = {&saei_screen_portable, bytes, 1e6f, {0}};
+        screen_path path = {&saei_screen_portable, bytes, 1e6f, {0}, false};
+        ck_assert_uint_eq(assert_path_is_exact(&c, &exact, path).restarted, c.rows);
+        path.in_order = true;
         ck_assert_uint_eq(assert_path_is_exact(&c, &exact, path).restarted, c.rows);
     }
     slots_free(&exact);
@@ -301,7 +329,7 @@ static void enlarge(const screen_case *c, size_t n, size_t step)
 static uint64_t restarted_rows(const screen_case *c, bool bytes)
 {
     saei_code_slots exact = exact_codes(c);
-    screen_path path = {&saei_screen_portable, bytes, 0.0f, {0}};
+    screen_path path = {&saei_screen_portable, bytes, 0.0f, {0}, false};
     path.start = 0.5f * saei_screen_start(assert_path_is_exact(c, &exact, path).ends);
     ck_assert(path.start > 0.0f);
     saei_screen_counts counts = assert_path_is_exact(c, &exact, path);
