@@ -54,18 +54,20 @@ static const char *take_row(group_ahead *ahead, const char *otherwise)
     return row;
 }
 
-/* Rows of the next group, and low bytes of the hits from `first` on. Returns the first hit that is left. */
+/* Rows of the next group, and low bytes of the hits from `first` on, the last one again where there are fewer:
+   without a branch on how many there are. Returns the first hit that is left. */
 static size_t list_ahead(saei_screen_tile *tile, const saei_screen_work *work, group_ahead *ahead,
                          const saei_screen_hits *hits, size_t first, const char *otherwise)
 {
-    size_t n = 0;
+    size_t n = 0, end = saei_min_size(first + SAEI_ROWS_AHEAD - ahead->at_once, hits->n);
     while (n < ahead->at_once)
         tile->ahead[n++] = take_row(ahead, otherwise);
-    for (; n < SAEI_ROWS_AHEAD && work->in_bytes && first < hits->n; first++)
-        tile->ahead[n++] = saei_low_bytes(&work->bytes, hits->at[first].latent);
-    while (n < SAEI_ROWS_AHEAD)
-        tile->ahead[n++] = otherwise;
-    return first;
+    if (!work->in_bytes || hits->n == 0)
+        while (n < SAEI_ROWS_AHEAD)
+            tile->ahead[n++] = otherwise;
+    for (; n < SAEI_ROWS_AHEAD; n++, first++)
+        tile->ahead[n] = saei_low_bytes(&work->bytes, hits->at[saei_min_size(first, hits->n - 1)].latent);
+    return end;
 }
 
 /* The strips of a tile against a group of panels, whose hits are taken while its lines are in the cache. */
