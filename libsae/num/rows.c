@@ -7,7 +7,7 @@
 #include <immintrin.h>
 #endif
 
-enum { LANES = 16, HALF = LANES / 2, COMBINED = 4, AFTER = 2, SQUARES = 32 };
+enum { LANES = 16, HALF = LANES / 2, COMBINED = 4, AFTER = 2, SQUARES = SAEI_SQUARES };
 
 /* Vectors, for compilers keep an array of lanes for several rows in memory and wait for every store. */
 typedef float floats __attribute__((vector_size(4 * HALF)));
@@ -141,14 +141,7 @@ SAEI_CLONES double saei_row_sum(const float *a, size_t d)
     return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-/* Squares are added in SQUARES lanes, of which these are left when l and l + 16, then l and l + 8 are added.
- */
-enum { FOLDED = 8 };
-
-/* out_l: lane l of the squares of a, n whole lanes of them, and of `rest` [SQUARES]. */
-typedef void (*fold_squares_fn)(double out[FOLDED], const float *a, size_t n, const float *rest);
-
-static void fold_squares(double out[FOLDED], const float *a, size_t n, const float *rest)
+static void fold_squares(double out[SAEI_SQUARES_FOLDED], const float *a, size_t n, const float *rest)
 {
     double lane[SQUARES];
     for (size_t l = 0; l < SQUARES; l++) {
@@ -157,7 +150,7 @@ static void fold_squares(double out[FOLDED], const float *a, size_t n, const flo
             lane[l] += (double)a[i] * (double)a[i];
         lane[l] += (double)rest[l] * (double)rest[l];
     }
-    for (size_t l = 0; l < FOLDED; l++)
+    for (size_t l = 0; l < SAEI_SQUARES_FOLDED; l++)
         out[l] = (lane[l] + lane[l + 16]) + (lane[l + 8] + lane[l + 24]);
 }
 
@@ -173,8 +166,8 @@ __attribute__((target("avx2,fma"))) static inline void add_squares_256(__m256d s
     }
 }
 
-__attribute__((target("avx2,fma"))) static void fold_squares_256(double out[FOLDED], const float *a, size_t n,
-                                                                 const float *rest)
+__attribute__((target("avx2,fma"))) static void fold_squares_256(double out[SAEI_SQUARES_FOLDED],
+                                                                 const float *a, size_t n, const float *rest)
 {
     __m256d sum[8];
 #pragma GCC unroll 8
@@ -197,8 +190,8 @@ __attribute__((target("avx512f"))) static inline void add_squares_512(__m512d su
     }
 }
 
-__attribute__((target("avx512f"))) static void fold_squares_512(double out[FOLDED], const float *a, size_t n,
-                                                                const float *rest)
+__attribute__((target("avx512f"))) static void fold_squares_512(double out[SAEI_SQUARES_FOLDED],
+                                                                const float *a, size_t n, const float *rest)
 {
     __m512d sum[4];
 #pragma GCC unroll 4
@@ -209,29 +202,33 @@ __attribute__((target("avx512f"))) static void fold_squares_512(double out[FOLDE
     add_squares_512(sum, rest);
     _mm512_storeu_pd(out, (sum[0] + sum[2]) + (sum[1] + sum[3]));
 }
-
-static fold_squares_fn fastest_fold_squares(void)
-{
-    if (__builtin_cpu_supports("avx512f"))
-        return fold_squares_512;
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? fold_squares_256 : fold_squares;
-}
-#else
-static fold_squares_fn fastest_fold_squares(void)
-{
-    return fold_squares;
-}
 #endif
 
-double saei_row_norm2(const float *a, size_t d)
+saei_fold_squares_fn saei_fold_squares_at(size_t i)
 {
-    double lane[FOLDED];
+#if defined(__x86_64__) && defined(__GNUC__)
+    if (__builtin_cpu_supports("avx512f") && i-- == 0)
+        return fold_squares_512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && i-- == 0)
+        return fold_squares_256;
+#endif
+    return i == 0 ? fold_squares : NULL;
+}
+
+double saei_row_norm2_by(saei_fold_squares_fn squares, const float *a, size_t d)
+{
+    double lane[SAEI_SQUARES_FOLDED];
     float rest[SQUARES] = {0};
     size_t whole = d / SQUARES * SQUARES;
     for (size_t i = whole; i < d; i++)
         rest[i - whole] = a[i];
-    fastest_fold_squares()(lane, a, whole, rest);
+    squares(lane, a, whole, rest);
     return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
+double saei_row_norm2(const float *a, size_t d)
+{
+    return saei_row_norm2_by(saei_fold_squares_at(0), a, d);
 }
 
 SAEI_CLONES void saei_row_axpy(float *restrict y, float a, const float *restrict x, size_t d)

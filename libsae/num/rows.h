@@ -15,6 +15,15 @@ double saei_row_sum(const float *a, size_t d);
 /* Σ a_i², in double: 32 lanes, of which l and l + 16 are added, then + 8, + 4, + 2 and + 1 */
 double saei_row_norm2(const float *a, size_t d);
 
+/* The ways to add squares that run on this machine, the fastest first; NULL after the last. All give the same
+   bits. out: lanes 0 to 7 when 16 and 8 are added; of n numbers, whole lanes, and of `rest` [SAEI_SQUARES].
+ */
+enum { SAEI_SQUARES = 32, SAEI_SQUARES_FOLDED = 8 };
+typedef void (*saei_fold_squares_fn)(double out[SAEI_SQUARES_FOLDED], const float *a, size_t n,
+                                     const float *rest);
+saei_fold_squares_fn saei_fold_squares_at(size_t i);
+double saei_row_norm2_by(saei_fold_squares_fn squares, const float *a, size_t d);
+
 /* y += a x */
 void saei_row_axpy(float *y, float a, const float *x, size_t d);
 
