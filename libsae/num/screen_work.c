@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "num/screen.h"
 
-enum { SCRATCH_BYTES = 1800 * 1024, ALIGNMENT = 64, TAKEN = 10, ALIGNED = TAKEN + 1 };
+enum { SCRATCH_BYTES = 1800 * 1024, ALIGNMENT = 64, TAKEN = 10 };
 
 /* Candidates that a row can hold: the k largest, those within the bounds of the k-th, and some to come before
    the threshold is raised. */
@@ -40,7 +40,7 @@ size_t saei_screen_rows_at_once(size_t d, size_t k)
 size_t saei_screen_scratch(size_t d, size_t k)
 {
     size_t bytes = saei_add(saei_mul(saei_screen_rows_at_once(d, k), row_bytes(d, k)),
-                            saei_add(saei_mul(places_for(k), sizeof(uint32_t)), ALIGNED * ALIGNMENT));
+                            saei_add(saei_mul(places_for(k), sizeof(uint32_t)), TAKEN * ALIGNMENT));
     return bytes / ALIGNMENT * (ALIGNMENT / sizeof(float));
 }
 
@@ -54,7 +54,7 @@ static void *take(char **scratch, size_t bytes)
 saei_screen_work saei_screen_work_new(const saei_encoder *e, float *scratch)
 {
     size_t rows = saei_screen_rows_at_once(e->d, e->k), places = places_for(e->k);
-    char *left = (char *)scratch + (ALIGNMENT - (uintptr_t)scratch % ALIGNMENT) % ALIGNMENT;
+    char *left = (char *)scratch;
     saei_screen_work work = {.e = e,
                              .kernel = saei_panels_kernel(e->panels),
                              .latents = saei_panels_bounds_of(e->panels),
