@@ -31,7 +31,7 @@ static unsigned processors_available(void)
     return 1;
 }
 
-static uint64_t half_of_memory(void)
+uint64_t saei_half_of_memory(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 2 : (uint64_t)1 << 30;
@@ -88,7 +88,7 @@ sae_status sae_context_new(sae_context **out, const sae_context_options *options
         return saei_fail(err, SAE_E_MEMORY, "out of memory for a context");
     }
     context->zeroed_allocator = ours;
-    context->memory_limit = opt.memory_limit != 0 ? opt.memory_limit : half_of_memory();
+    context->memory_limit = opt.memory_limit != 0 ? opt.memory_limit : saei_half_of_memory();
     atomic_init(&context->used, 0);
     context->threads = opt.threads != 0 ? opt.threads : processors_available();
     saei_pool_init(&context->pool, context->threads, processors_available());

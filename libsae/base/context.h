@@ -28,6 +28,9 @@ bool saei_context_trusts_files(const sae_context *context);
 const char *saei_context_hdf5_worker(const sae_context *context);
 unsigned saei_context_worker_seconds(const sae_context *context);
 
+/* Half the bytes of this machine's memory. */
+uint64_t saei_half_of_memory(void);
+
 /* The bytes that may still be allocated under the context's limit. */
 uint64_t saei_memory_left(const sae_context *context);
 

@@ -121,6 +121,19 @@ uint64_t saei_dump_packed_bytes(const sae_dump *dump)
     return bytes;
 }
 
+uint64_t saei_dump_file_bytes(const sae_dump *dump)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < dump->n_shards; i++) {
+        const saei_shard *shard = &dump->shards[i];
+        if (shard->sides != NULL)
+            bytes += saei_sides_file_bytes(shard->sides);
+        else if (shard->reader != NULL)
+            bytes += saei_reader_bytes(shard->reader);
+    }
+    return bytes;
+}
+
 const saei_shard *saei_dump_shard_of(const sae_dump *dump, uint64_t row)
 {
     assert(row < dump->selection.total);
@@ -136,7 +149,7 @@ const saei_shard *saei_dump_shard_of(const sae_dump *dump, uint64_t row)
 }
 
 sae_status saei_dump_read_raw(float *out, bool *finite, const sae_dump *dump, uint64_t first, size_t count,
-                              saei_workers workers, sae_error *err)
+                              const saei_lone_reader *alone, sae_error *err)
 {
     const saei_selection *selection = &dump->selection;
     if (count == 0)
@@ -147,7 +160,7 @@ sae_status saei_dump_read_raw(float *out, bool *finite, const sae_dump *dump, ui
         const saei_shard *shard = saei_dump_shard_of(dump, row);
         uint64_t in_shard = row - shard->first, room = shard->rows - in_shard;
         uint64_t run = saei_selection_run(selection, row, left < room ? left : room);
-        status = saei_shard_read(out, finite, shard, dump->cache, in_shard, run, workers, err);
+        status = saei_shard_read(out, finite, shard, dump->cache, in_shard, run, alone, err);
         out += (size_t)run * dump->d;
         left -= run;
         if (left == 0)
@@ -158,7 +171,7 @@ sae_status saei_dump_read_raw(float *out, bool *finite, const sae_dump *dump, ui
 }
 
 sae_status saei_dump_read_by(float *out, const sae_dump *dump, uint64_t first, size_t count,
-                             saei_workers workers, sae_error *err)
+                             const saei_lone_reader *alone, sae_error *err)
 {
     uint64_t rows = sae_dump_rows(dump);
     if (first > rows || count > rows - first)
@@ -167,13 +180,13 @@ sae_status saei_dump_read_by(float *out, const sae_dump *dump, uint64_t first, s
                          " were asked for, but the selection holds %" PRIu64,
                          dump->name, first, first + count, rows);
     bool finite = true;
-    sae_status status = saei_dump_read_raw(out, &finite, dump, first, count, workers, err);
+    sae_status status = saei_dump_read_raw(out, &finite, dump, first, count, alone, err);
     return status == SAE_OK && !finite ? saei_dump_fail_nonfinite(dump, err) : status;
 }
 
 sae_status sae_dump_read(float *out, const sae_dump *dump, uint64_t first, size_t count, sae_error *err)
 {
-    return saei_dump_read_by(out, dump, first, count, SAEI_POOL_WORKERS, err);
+    return saei_dump_read_by(out, dump, first, count, NULL, err);
 }
 
 sae_status saei_dump_require_column(const sae_dump *dump, const char *name, sae_error *err)

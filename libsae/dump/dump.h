@@ -12,9 +12,12 @@ sae_context *saei_dump_context(const sae_dump *dump);
    rows are contiguous. */
 uint64_t saei_dump_block_rows(const sae_dump *dump);
 
-/* As sae_dump_read. A thread beside those that compute reads alone, lest it takes the pool from them. */
+/* Bytes of the files that the rows are read from. */
+uint64_t saei_dump_file_bytes(const sae_dump *dump);
+
+/* As sae_dump_read; alone: NULL, or as what a thread beside those that compute reads. */
 sae_status saei_dump_read_by(float *out, const sae_dump *dump, uint64_t first, size_t count,
-                             saei_workers workers, sae_error *err);
+                             const saei_lone_reader *alone, sae_error *err);
 
 /* Called with piece after piece of the entries of a column for the selected rows, values [n], which it may
    use up; n may be 0. SAE_E_NOT_FOUND: no such column. */

@@ -26,7 +26,7 @@ const saei_shard *saei_dump_shard_of(const sae_dump *dump, uint64_t row);
 
 /* As saei_dump_read_by, but NaN and Inf are no failure: they make *finite false. first + count <= rows. */
 sae_status saei_dump_read_raw(float *out, bool *finite, const sae_dump *dump, uint64_t first, size_t count,
-                              saei_workers workers, sae_error *err);
+                              const saei_lone_reader *alone, sae_error *err);
 
 /* SAE_E_NOT_FOUND, listing the columns there are. */
 sae_status saei_dump_require_column(const sae_dump *dump, const char *name, sae_error *err);

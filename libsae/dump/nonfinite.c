@@ -24,7 +24,7 @@ static sae_status pass_over_bad_rows(const sae_dump *dump, bad_row_fn each, void
     for (uint64_t first = 0; first < total && status == SAE_OK; first += PASS_ROWS) {
         size_t count = (size_t)(total - first < PASS_ROWS ? total - first : PASS_ROWS);
         bool finite = true;
-        status = saei_dump_read_raw(rows, &finite, dump, first, count, SAEI_POOL_WORKERS, err);
+        status = saei_dump_read_raw(rows, &finite, dump, first, count, NULL, err);
         if (status != SAE_OK || finite)
             continue;
         for (size_t i = 0; i < count; i++)

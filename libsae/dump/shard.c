@@ -92,17 +92,18 @@ static void copy_view(float *out, const sae_view *view, uint64_t first, uint64_t
 
 static sae_status read_entries(float *out, bool *finite, const saei_shard *shard,
                                const saei_block_cache *cache, uint64_t first, uint64_t count,
-                               saei_workers workers, sae_error *err)
+                               const saei_lone_reader *alone, sae_error *err)
 {
     uint64_t per_entry = shard->rows_per_entry;
     assert(first % per_entry == 0 && count % per_entry == 0);
-    const saei_unpacking how = {cache->inflater, workers};
+    const saei_unpacking how = {cache->inflater, alone};
     return saei_reader_unpack_f32(out, finite, shard->reader, shard->array, first / per_entry,
                                   count / per_entry, &how, err);
 }
 
 static sae_status read_from_block(float *out, bool *finite, const saei_shard *shard, saei_block_cache *cache,
-                                  uint64_t first, uint64_t count, saei_workers workers, sae_error *err)
+                                  uint64_t first, uint64_t count, const saei_lone_reader *alone,
+                                  sae_error *err)
 {
     uint64_t block = first / shard->block_rows, start = block * shard->block_rows;
     uint64_t rows = shard->rows - start < shard->block_rows ? shard->rows - start : shard->block_rows;
@@ -111,7 +112,7 @@ static sae_status read_from_block(float *out, bool *finite, const saei_shard *sh
     pthread_mutex_lock(&cache->mutex);
     if (cache->shard != shard || cache->block != block) {
         cache->shard = NULL;
-        status = read_entries(cache->rows, &whole_finite, shard, cache, start, rows, workers, err);
+        status = read_entries(cache->rows, &whole_finite, shard, cache, start, rows, alone, err);
         if (status == SAE_OK) {
             cache->shard = shard;
             cache->block = block;
@@ -127,11 +128,11 @@ static sae_status read_from_block(float *out, bool *finite, const saei_shard *sh
 }
 
 sae_status saei_shard_read(float *out, bool *finite, const saei_shard *shard, saei_block_cache *cache,
-                           uint64_t first, uint64_t count, saei_workers workers, sae_error *err)
+                           uint64_t first, uint64_t count, const saei_lone_reader *alone, sae_error *err)
 {
     assert(first <= shard->rows && count <= shard->rows - first);
     if (shard->sides != NULL)
-        return saei_sides_read(out, finite, shard->sides, first, count, workers, err);
+        return saei_sides_read(out, finite, shard->sides, first, count, alone, err);
     if (shard->reader == NULL) {
         copy_view(out, &shard->view, first, count);
         *finite &= saei_all_finite(out, (size_t)count * shard->d);
@@ -139,16 +140,16 @@ sae_status saei_shard_read(float *out, bool *finite, const saei_shard *shard, sa
     }
     sae_status status = wake(cache, err);
     if (status == SAE_OK && shard->any_run && count >= DIRECT_RUN_ROWS)
-        return read_entries(out, finite, shard, cache, first, count, workers, err);
+        return read_entries(out, finite, shard, cache, first, count, alone, err);
     while (count > 0 && status == SAE_OK) {
         uint64_t into = first % shard->block_rows, end = first + count, rows;
         bool to_the_end = end == shard->rows;
         if (into == 0 && (count >= shard->block_rows || to_the_end)) {
             rows = to_the_end ? count : count - count % shard->block_rows;
-            status = read_entries(out, finite, shard, cache, first, rows, workers, err);
+            status = read_entries(out, finite, shard, cache, first, rows, alone, err);
         } else {
             rows = shard->block_rows - into < count ? shard->block_rows - into : count;
-            status = read_from_block(out, finite, shard, cache, first, rows, workers, err);
+            status = read_from_block(out, finite, shard, cache, first, rows, alone, err);
         }
         out += (size_t)rows * shard->d;
         first += rows;

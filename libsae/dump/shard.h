@@ -74,7 +74,7 @@ void saei_block_cache_rest(saei_block_cache *cache);
 /* Reads rows first .. first + count - 1 of the shard as float32 into out [count, d]; *finite becomes false
    when one holds NaN or infinity. Allocates nothing but after a rest of the cache. */
 sae_status saei_shard_read(float *out, bool *finite, const saei_shard *shard, saei_block_cache *cache,
-                           uint64_t first, uint64_t count, saei_workers workers, sae_error *err);
+                           uint64_t first, uint64_t count, const saei_lone_reader *alone, sae_error *err);
 
 /* NULL: the shard has no such column. */
 const saei_column *saei_shard_column(const saei_shard *shard, const char *name);

@@ -23,6 +23,11 @@ uint64_t saei_sides_block_rows(const saei_sides *s)
     return before > after ? before : after;
 }
 
+uint64_t saei_sides_file_bytes(const saei_sides *s)
+{
+    return saei_dump_file_bytes(s->dump[0]) + saei_dump_file_bytes(s->dump[1]);
+}
+
 sae_status saei_sides_new(saei_sides **out, const sae_dump *before, const sae_dump *after,
                           saei_joining joining, const double scale[2], sae_error *err)
 {
@@ -87,13 +92,13 @@ static void place_difference(float *out, const saei_sides *s, size_t side, size_
 }
 
 static sae_status read_piece(float *out, const saei_sides *s, uint64_t first, size_t rows,
-                             saei_workers workers, sae_error *err)
+                             const saei_lone_reader *alone, sae_error *err)
 {
     bool side_finite = true; /* what counts is what is made of the sides */
     sae_status status = SAE_OK;
     pthread_mutex_lock(s->lock);
     for (size_t side = 0; side < 2 && status == SAE_OK; side++) {
-        status = saei_dump_read_raw(s->piece, &side_finite, s->dump[side], first, rows, workers, err);
+        status = saei_dump_read_raw(s->piece, &side_finite, s->dump[side], first, rows, alone, err);
         if (status == SAE_OK && s->joining == SAEI_PAIR)
             place_pair(out, s, side, rows);
         else if (status == SAE_OK)
@@ -104,7 +109,7 @@ static sae_status read_piece(float *out, const saei_sides *s, uint64_t first, si
 }
 
 sae_status saei_sides_read(float *out, bool *finite, const saei_sides *s, uint64_t first, uint64_t count,
-                           saei_workers workers, sae_error *err)
+                           const saei_lone_reader *alone, sae_error *err)
 {
     size_t width = s->joining == SAEI_PAIR ? 2 * s->d : s->d;
     sae_status status = SAE_OK;
@@ -112,7 +117,7 @@ sae_status saei_sides_read(float *out, bool *finite, const saei_sides *s, uint64
         /* Pieces that begin where blocks of the files do, so that no block is read twice. */
         uint64_t room = s->piece_rows - first % s->piece_rows;
         size_t rows = (size_t)(count < room ? count : room);
-        status = read_piece(out, s, first, rows, workers, err);
+        status = read_piece(out, s, first, rows, alone, err);
         if (status == SAE_OK)
             *finite &= saei_all_finite(out, rows * width);
         out += rows * width;

@@ -16,7 +16,7 @@ sae_status saei_stored_rows_read(void *out, const sae_dump *dump, const saei_sha
 {
     bool finite = true;
     if (dtype == SAEI_F32)
-        return saei_shard_read(out, &finite, shard, dump->cache, first, n, SAEI_POOL_WORKERS, err);
+        return saei_shard_read(out, &finite, shard, dump->cache, first, n, NULL, err);
     return saei_reader_read_stored(out, shard->reader, shard->array, first / shard->rows_per_entry,
                                    n / shard->rows_per_entry, err);
 }

@@ -1,4 +1,5 @@
 #include "dump/window_loader.h"
+#include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "dump/dump.h"
@@ -13,6 +14,7 @@ struct saei_window_loader {
     const sae_dump *dump;
     size_t d, piece_rows;
     uint64_t block_rows, rows_total;
+    saei_lone_reader reader;
     float *rows, *piece; /* [n_rows, d], [piece_rows, d] */
     pthread_t thread;
     bool has_thread;
@@ -53,9 +55,8 @@ static sae_status load_piece(size_t *loaded, saei_window_loader *l, uint64_t fir
     if (!take_places(&waited_for, l, *loaded, n))
         return SAE_STOPPED;
     *loaded += n;
-    /* While the caller computes, the pool is his. */
-    sae_status status = saei_dump_read_by(l->piece, l->dump, first, n,
-                                          waited_for ? SAEI_POOL_WORKERS : SAEI_CALLER_ONLY, &l->error);
+    sae_status status =
+        saei_dump_read_by(l->piece, l->dump, first, n, waited_for ? NULL : &l->reader, &l->error);
     const uint64_t *places = l->places + *loaded - n;
     for (size_t i = 0; status == SAE_OK && i < n; i++)
         memcpy(l->rows + places[i] * l->d, l->piece + i * l->d, l->d * sizeof *l->rows);
@@ -146,6 +147,9 @@ sae_status saei_window_loader_new(saei_window_loader **out, sae_context *context
     }
     for (size_t i = 0; i < n_rows; i++)
         l->free[i] = i;
+    /* From epoch to epoch less than half of such files would stay in the page cache. */
+    if (saei_dump_file_bytes(dump) > saei_half_of_memory())
+        l->reader = saei_lone_reader_past_cache(context);
     start_thread(l);
     *out = l;
     return SAE_OK;
@@ -165,6 +169,7 @@ void saei_window_loader_free(saei_window_loader *l)
     pthread_cond_destroy(&l->done);
     pthread_cond_destroy(&l->wake);
     pthread_mutex_destroy(&l->lock);
+    saei_lone_reader_free(&l->reader);
     saei_free(l->context, l->free);
     saei_free(l->context, l->places);
     saei_free(l->context, l->piece);

@@ -12,6 +12,7 @@ saei_byte_run saei_byte_run_of_file(const saei_input_file *file, sae_context *co
                            .state = (void *)file,
                            .bytes = file->bytes,
                            .shared = true,
+                           .file = file,
                            .name = file->path,
                            .context = context};
 }

@@ -1,4 +1,5 @@
 #include "io/elements.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 
 #include <stdatomic.h>
@@ -37,17 +38,11 @@ static sae_status read_piece(float *out, bool *finite, const saei_elements *e, s
     return SAE_OK;
 }
 
-static size_t piece_at(size_t *first, const saei_elements *e, size_t piece)
-{
-    *first = piece * PIECE;
-    return e->n - *first < PIECE ? e->n - *first : PIECE;
-}
-
 static void read_by_task(void *arg, size_t task, unsigned worker)
 {
     (void)worker;
     work *w = arg;
-    size_t first, n = piece_at(&first, w->elements, task);
+    size_t first = task * PIECE, n = saei_min_size(w->elements->n - first, PIECE);
     bool finite = true;
     if (read_piece(w->out + first, &finite, w->elements, first, n, NULL) != SAE_OK)
         atomic_store(&w->failed, true);
@@ -55,27 +50,46 @@ static void read_by_task(void *arg, size_t task, unsigned worker)
         atomic_store(&w->infinite, true);
 }
 
-static sae_status read_in_order(float *out, bool *finite, const saei_elements *e, sae_error *err)
+/* Elements from `first` on that can be read past the page cache at once; their number, 0 when none can. */
+static size_t read_past_cache(float *out, bool *finite, const saei_elements *e, size_t first,
+                              const saei_lone_reader *alone)
+{
+    if (alone == NULL || e->run->file == NULL)
+        return 0;
+    size_t item = saei_dtype_size(e->dtype), wanted = (e->n - first) * item;
+    const void *bytes;
+    size_t n = saei_lone_reader_fetch(&bytes, alone, e->run->file, e->start + first * item, wanted) / item;
+    for (size_t done = 0; done < n; done += PIECE)
+        *finite &= saei_dtype_to_f32(out + done, e->dtype, (const unsigned char *)bytes + done * item,
+                                     saei_min_size(n - done, PIECE));
+    return n;
+}
+
+static sae_status read_in_order(float *out, bool *finite, const saei_elements *e,
+                                const saei_lone_reader *alone, sae_error *err)
 {
     sae_status status = SAE_OK;
-    for (size_t first = 0; status == SAE_OK && first < e->n; first += PIECE) {
-        size_t n = piece_at(&first, e, first / PIECE);
-        status = read_piece(out + first, finite, e, first, n, err);
+    for (size_t first = 0, n; status == SAE_OK && first < e->n; first += n) {
+        n = read_past_cache(out + first, finite, e, first, alone);
+        if (n == 0) {
+            n = saei_min_size(e->n - first, PIECE);
+            status = read_piece(out + first, finite, e, first, n, err);
+        }
     }
     return status;
 }
 
 sae_status saei_elements_read_f32(float *out, bool *finite, const saei_elements *elements,
-                                  saei_workers workers, sae_error *err)
+                                  const saei_lone_reader *alone, sae_error *err)
 {
     size_t pieces = elements->n / PIECE + (elements->n % PIECE != 0);
-    if (workers == SAEI_CALLER_ONLY || !elements->run->shared || pieces < 2)
-        return read_in_order(out, finite, elements, err);
+    if (alone != NULL || !elements->run->shared || pieces < 2)
+        return read_in_order(out, finite, elements, alone, err);
     work w = {.elements = elements, .out = out};
     saei_parallel_for(elements->run->context, pieces, read_by_task, &w);
     /* Once more, so that of several failures the first in the file is told. */
     if (atomic_load(&w.failed))
-        return read_in_order(out, finite, elements, err);
+        return read_in_order(out, finite, elements, NULL, err);
     *finite &= !atomic_load(&w.infinite);
     return SAE_OK;
 }

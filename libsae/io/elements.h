@@ -5,9 +5,7 @@
 
 #include "io/byte_run.h"
 #include "io/dtype.h"
-
-/* Who works on a read. */
-typedef enum saei_workers { SAEI_POOL_WORKERS, SAEI_CALLER_ONLY } saei_workers;
+#include "io/lone_reader.h"
 
 typedef struct saei_elements {
     const saei_byte_run *run;
@@ -16,9 +14,9 @@ typedef struct saei_elements {
     size_t n;
 } saei_elements;
 
-/* Reads them into out [n]; *finite becomes false when one is NaN or infinite. A run that is not shared is
-   read by the caller alone, from its start to its end. */
+/* Reads them into out [n]; *finite becomes false when one is NaN or infinite. The pool reads when `alone` is
+   NULL and the run is shared; otherwise the caller does, from its start to its end. */
 sae_status saei_elements_read_f32(float *out, bool *finite, const saei_elements *elements,
-                                  saei_workers workers, sae_error *err);
+                                  const saei_lone_reader *alone, sae_error *err);
 
 #endif

@@ -16,6 +16,7 @@ enum { TILE_BYTES = 1 << 13 };
 typedef struct work {
     const saei_hdf5_chunk_read *read;
     saei_inflater *inflater;
+    const saei_lone_reader *alone; /* NULL: threads of the pool work on it */
     saei_chunk_grid grid;
     atomic_size_t next;
     atomic_bool unread, infinite;
@@ -118,7 +119,7 @@ static sae_status unpack_chunk(work *w, size_t index, saei_inflate_slot *slot, s
     if (place.bytes > w->inflater->stored_bytes)
         return damaged(w, start, err);
     sae_status status =
-        saei_input_file_read(slot->stored, w->read->input, place.at, (size_t)place.bytes, err);
+        saei_lone_reader_read(slot->stored, w->alone, w->read->input, place.at, (size_t)place.bytes, err);
     if (status != SAE_OK)
         return status;
     bool deflated = applied(packing->deflate_at, place.mask);
@@ -177,13 +178,13 @@ sae_status saei_hdf5_read_chunks(bool *done, bool *finite, const saei_hdf5_chunk
                                  const saei_unpacking *how, sae_error *err)
 {
     saei_inflater *inflater = how->inflater;
-    work w = {.read = read, .inflater = inflater, .status = SAE_OK};
+    work w = {.read = read, .inflater = inflater, .alone = how->alone, .status = SAE_OK};
     w.grid = saei_chunk_grid_of(read->packing, read->info, read->first, read->count);
     w.failed_chunk = w.grid.n_chunks;
     size_t tasks = inflater->n_slots < w.grid.n_chunks ? inflater->n_slots : w.grid.n_chunks;
     pthread_mutex_init(&w.lock, NULL);
     pthread_mutex_lock(&inflater->in_use);
-    if (how->workers == SAEI_CALLER_ONLY)
+    if (w.alone != NULL)
         unpack_chunks(&w, 0, 0);
     else
         saei_parallel_for(inflater->context, tasks, unpack_chunks, &w);

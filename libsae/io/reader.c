@@ -254,6 +254,11 @@ const char *saei_reader_path(const saei_reader *reader)
     return reader->path;
 }
 
+uint64_t saei_reader_bytes(const saei_reader *reader)
+{
+    return reader->input.bytes;
+}
+
 const char *saei_reader_format(const saei_reader *reader)
 {
     return reader->format->name;
@@ -353,7 +358,8 @@ static sae_status read_narrow_f32(float *out, bool *finite, saei_reader *reader,
 }
 
 static sae_status read_plain_f32(float *out, bool *finite, saei_reader *reader, const saei_array_info *array,
-                                 uint64_t first, uint64_t count, saei_workers workers, sae_error *err)
+                                 uint64_t first, uint64_t count, const saei_lone_reader *alone,
+                                 sae_error *err)
 {
     uint64_t entry = saei_array_entry(array);
     const saei_elements elements = {.run = array->run,
@@ -361,20 +367,20 @@ static sae_status read_plain_f32(float *out, bool *finite, saei_reader *reader, 
                                     .dtype = array->dtype,
                                     .n = (size_t)(count * entry)};
     if (array->run->shared)
-        return saei_elements_read_f32(out, finite, &elements, workers, err);
+        return saei_elements_read_f32(out, finite, &elements, alone, err);
     pthread_mutex_lock(&reader->lock);
-    sae_status status = saei_elements_read_f32(out, finite, &elements, workers, err);
+    sae_status status = saei_elements_read_f32(out, finite, &elements, alone, err);
     pthread_mutex_unlock(&reader->lock);
     return status;
 }
 
 static sae_status read_f32(float *out, bool *finite, saei_reader *reader, const saei_array_info *array,
-                           uint64_t first, uint64_t count, saei_workers workers, sae_error *err)
+                           uint64_t first, uint64_t count, const saei_lone_reader *alone, sae_error *err)
 {
     if (count * saei_array_entry(array) == 0)
         return SAE_OK;
     if (array->run != NULL)
-        return read_plain_f32(out, finite, reader, array, first, count, workers, err);
+        return read_plain_f32(out, finite, reader, array, first, count, alone, err);
     return saei_dtype_size(array->dtype) > sizeof *out
                ? read_wide_f32(out, finite, reader, array, first, count, err)
                : read_narrow_f32(out, finite, reader, array, first, count, err);
@@ -385,8 +391,7 @@ sae_status saei_reader_read_f32(float *out, saei_reader *reader, const saei_arra
 {
     bool finite = true;
     sae_status status = check_range(reader, array, first, count, err);
-    return status == SAE_OK ? read_f32(out, &finite, reader, array, first, count, SAEI_POOL_WORKERS, err)
-                            : status;
+    return status == SAE_OK ? read_f32(out, &finite, reader, array, first, count, NULL, err) : status;
 }
 
 sae_status saei_reader_unpack_f32(float *out, bool *finite, saei_reader *reader, const saei_array_info *array,
@@ -403,7 +408,7 @@ sae_status saei_reader_unpack_f32(float *out, bool *finite, saei_reader *reader,
         pthread_mutex_unlock(&reader->lock);
     }
     if (status == SAE_OK && !done)
-        return read_f32(out, finite, reader, array, first, count, how->workers, err);
+        return read_f32(out, finite, reader, array, first, count, how->alone, err);
     *finite &= unpacked_finite;
     return status;
 }

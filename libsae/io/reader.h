@@ -39,6 +39,7 @@ void saei_reader_free(saei_reader *reader);
 void saei_reader_release(saei_reader *reader);
 
 const char *saei_reader_path(const saei_reader *reader);
+uint64_t saei_reader_bytes(const saei_reader *reader); /* of the file */
 /* "HDF5", "npy", "npz", "safetensors", "PyTorch" or "raw". */
 const char *saei_reader_format(const saei_reader *reader);
 size_t saei_reader_count(const saei_reader *reader);
@@ -53,14 +54,14 @@ const char *saei_reader_attribute_value(const saei_reader *reader, size_t i);
 sae_status saei_reader_read_f32(float *out, saei_reader *reader, const saei_array_info *array, uint64_t first,
                                 uint64_t count, sae_error *err);
 
-/* Who works on a read, and with what. */
+/* With what a read is done, and by whom. */
 typedef struct saei_unpacking {
-    saei_inflater *inflater; /* for chunks of at least array->packed_bytes; NULL: none */
-    saei_workers workers;
+    saei_inflater *inflater;       /* for chunks of at least array->packed_bytes; NULL: none */
+    const saei_lone_reader *alone; /* NULL: the pool */
 } saei_unpacking;
 
-/* As saei_reader_read_f32, and the same bits; by the workers, who inflate whole packed chunks without
-   libhdf5's lock. *finite becomes false when a value is NaN or infinite. */
+/* As saei_reader_read_f32, and the same bits; whole packed chunks are inflated without libhdf5's lock. A
+   value that is NaN or infinite makes *finite false. */
 sae_status saei_reader_unpack_f32(float *out, bool *finite, saei_reader *reader, const saei_array_info *array,
                                   uint64_t first, uint64_t count, const saei_unpacking *how, sae_error *err);
 /* The same as double. Integers beyond 2^53: SAE_E_UNSUPPORTED. */

@@ -318,7 +318,7 @@ static sae_status read_elements(float *out, const saei_safetensors *file, const 
     bool finite = true;
     some.start += first * saei_dtype_size(info->dtype);
     some.n = count;
-    return saei_elements_read_f32(out, &finite, &some, SAEI_POOL_WORKERS, err);
+    return saei_elements_read_f32(out, &finite, &some, NULL, err);
 }
 
 sae_status saei_safetensors_read_f32(float *out, const saei_safetensors *file, const saei_tensor_info *info,

@@ -29,7 +29,8 @@ static void read_packed(saei_reader *reader, const saei_array_info *array, uint6
     saei_inflater *inflater;
     FUZZ_REQUIRE(saei_inflater_new(&inflater, saei_reader_context(reader), array->packed_bytes, NULL) ==
                  SAE_OK);
-    const saei_unpacking how = {inflater, SAEI_CALLER_ONLY};
+    const saei_lone_reader alone = {0};
+    const saei_unpacking how = {inflater, &alone};
     bool finite = true;
     sae_status status = saei_reader_unpack_f32(unpacked, &finite, reader, array, 0, n, &how, NULL);
     if (status == SAE_OK && whole != NULL)

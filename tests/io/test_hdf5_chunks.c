@@ -108,7 +108,8 @@ static void compare(bool packed)
     ck_assert_ptr_nonnull(inflater);
     memset(ours, 1, sizeof ours);
     memset(alone, 2, sizeof alone);
-    const saei_unpacking pool = {inflater, SAEI_POOL_WORKERS}, caller = {inflater, SAEI_CALLER_ONLY};
+    const saei_lone_reader lone = {0};
+    const saei_unpacking pool = {inflater, NULL}, caller = {inflater, &lone};
     bool finite[3] = {true, true, true};
     uint64_t entries = array->shape[0], chunk = array->chunk_rows, entry = ELEMENTS / entries;
     ck_assert_msg(saei_reader_unpack_f32(ours, &finite[0], reader, array, 0, entries, &pool, &err) == SAE_OK,
@@ -267,7 +268,7 @@ static sae_status read_whole(void)
     saei_inflater *inflater;
     ck_assert_int_eq(saei_reader_open(&reader, context, temp_path("a.h5"), &err), SAE_OK);
     ck_assert_int_eq(saei_inflater_new(&inflater, context, BLOCK_MAX, &err), SAE_OK);
-    const saei_unpacking how = {inflater, SAEI_POOL_WORKERS};
+    const saei_unpacking how = {inflater, NULL};
     bool finite = true;
     sae_status status =
         saei_reader_unpack_f32(out, &finite, reader, saei_reader_find(reader, "x"), 0, ROWS, &how, &err);
@@ -339,7 +340,7 @@ START_TEST(places_are_not_trusted)
     temp_write(temp_path("numbers"), (char[100]){0}, 100);
     ck_assert_int_eq(saei_input_file_open(&input, temp_path("numbers"), &err), SAE_OK);
     ck_assert_int_eq(saei_inflater_new(&inflater, context, packing.chunk_bytes, &err), SAE_OK);
-    const saei_unpacking how = {inflater, SAEI_POOL_WORKERS};
+    const saei_unpacking how = {inflater, NULL};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         float out[16];
         bool done = !cases[i].done, finite = true;
@@ -402,7 +403,7 @@ START_TEST(places_of_chunks_keep_to_the_limit)
         ck_assert_msg(saei_reader_open(&reader, own, temp_path("a.h5"), &err) == SAE_OK, "%s", err.text);
         ck_assert_int_eq(saei_inflater_new(&inflater, own, 4, &err), SAE_OK);
         ck_assert_ptr_nonnull(inflater);
-        const saei_unpacking how = {inflater, SAEI_POOL_WORKERS};
+        const saei_unpacking how = {inflater, NULL};
         uint64_t before = sae_context_memory_used(own);
         read_tiny_chunks(reader, &how, 300, 100);
         ck_assert(limited == (sae_context_memory_used(own) - before < places));
