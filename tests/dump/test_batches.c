@@ -2,11 +2,25 @@
 #include "dump/batches.h"
 #include "../tools/run_suite.h"
 #include "../tools/test_context.h"
+#include "dump_files.h"
 
+#include <dlfcn.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ROWS = 5000, D = 3, EPOCHS = 3 };
+
+/* The machine's memory as the library sees it: 4 MB when little. */
+static bool little_memory;
+
+long sysconf(int name)
+{
+    long (*next)(int);
+    void *symbol = dlsym(RTLD_NEXT, "sysconf");
+    memcpy(&next, &symbol, sizeof next);
+    return name == _SC_PHYS_PAGES && little_memory ? (4 << 20) / next(_SC_PAGESIZE) : next(name);
+}
 
 static float *rows;
 static sae_dump *dump;
@@ -233,6 +247,45 @@ START_TEST(freeing_while_it_reads)
 }
 END_TEST
 
+/* Files that the page cache would not keep are read past it, with a block of memory for that. */
+START_TEST(files_larger_than_memory)
+{
+    enum { N = 20000, WIDTH = 128, WINDOW = 8000, TOTAL = 2 * N, STEP = 500, BLOCK = 1 << 20 };
+    float *values = malloc(sizeof *values * N * WIDTH), step[2][STEP * WIDTH];
+    for (size_t i = 0; i < N * WIDTH; i++)
+        values[i] = (float)i;
+    temp_folder_make();
+    write_npy("rows.npy", "<f4", "(20000, 128)", values, sizeof *values * N * WIDTH);
+    const char *path = temp_path("rows.npy");
+    sae_dump *file;
+    saei_batches *batches[2];
+    uint64_t used[2];
+    ck_assert_int_eq(sae_dump_open(&file, context, &path, 1, NULL, &err), SAE_OK);
+    for (int little = 0; little < 2; little++) {
+        little_memory = little;
+        uint64_t before = sae_context_memory_used(context);
+        ck_assert_int_eq(saei_batches_new(&batches[little], context, file, 0.05, 500, WINDOW, 7, &err),
+                         SAE_OK);
+        used[little] = sae_context_memory_used(context) - before;
+    }
+    little_memory = false;
+    ck_assert_uint_ge(used[1], used[0] + BLOCK);
+    for (size_t at = 0; at < TOTAL; at += STEP) {
+        for (int little = 0; little < 2; little++)
+            ck_assert_int_eq(saei_batches_next(step[little], batches[little], STEP, &err), SAE_OK);
+        ck_assert_int_eq(memcmp(step[0], step[1], sizeof step[0]), 0);
+        for (size_t i = 0; i < STEP; i++)
+            ck_assert_int_eq(
+                memcmp(step[0] + i * WIDTH, values + (size_t)step[0][i * WIDTH], WIDTH * sizeof **step), 0);
+    }
+    for (int little = 0; little < 2; little++)
+        saei_batches_free(batches[little]);
+    sae_dump_free(file);
+    temp_folder_remove();
+    free(values);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("batches");
@@ -247,6 +300,7 @@ int main(void)
     tcase_add_test(tests, a_failure_ahead_is_told_when_its_rows_are_due);
     tcase_add_test(tests, held_out_rows_beside_the_stream);
     tcase_add_test(tests, freeing_while_it_reads);
+    tcase_add_test(tests, files_larger_than_memory);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
