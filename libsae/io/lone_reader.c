@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 /* What is read past the cache begins and ends at a page of the file, and so does the memory it goes to. */
-enum { PAGE = 4096, BLOCK = 1 << 20, FEW_BYTES = 1 << 16, MEMORY_SHARE = 16 };
+enum { PAGE = 4096, BLOCK = 1 << 20 };
+/* The cache reads ahead what is less; the block is at most so small a part of the memory that is left. */
+enum { FEW_BYTES = 1 << 16, MEMORY_SHARE = 16 };
 
 saei_lone_reader saei_lone_reader_past_cache(sae_context *context)
 {
