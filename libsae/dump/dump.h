@@ -15,7 +15,7 @@ uint64_t saei_dump_block_rows(const sae_dump *dump);
 /* Bytes of the files that the rows are read from. */
 uint64_t saei_dump_file_bytes(const sae_dump *dump);
 
-/* As sae_dump_read; alone: NULL, or as what a thread beside those that compute reads. */
+/* As sae_dump_read, for a thread beside those that compute; NULL: by the pool. */
 sae_status saei_dump_read_by(float *out, const sae_dump *dump, uint64_t first, size_t count,
                              const saei_lone_reader *alone, sae_error *err);
 

@@ -147,7 +147,7 @@ sae_status saei_window_loader_new(saei_window_loader **out, sae_context *context
     }
     for (size_t i = 0; i < n_rows; i++)
         l->free[i] = i;
-    /* From epoch to epoch less than half of such files would stay in the page cache. */
+    /* Too much to stay in the page cache from epoch to epoch, beside all else that memory is for. */
     if (saei_dump_file_bytes(dump) > saei_half_of_memory())
         l->reader = saei_lone_reader_past_cache(context);
     start_thread(l);

@@ -14,7 +14,8 @@ sae_status saei_window_loader_new(saei_window_loader **out, sae_context *context
                                   size_t piece_rows, sae_error *err);
 void saei_window_loader_free(saei_window_loader *loader); /* waits for the piece being read */
 
-/* Bytes of a loader, without rows. */
+/* Bytes of a loader, without rows, and without the block of its reader: windows must not depend on how much
+   memory a machine has. */
 size_t saei_window_loader_bytes(size_t n_rows, size_t window_rows, size_t piece_rows, size_t d);
 
 /* Begins to load a window: blocks [n_blocks] stay as they are until it is waited for or cancelled. At most

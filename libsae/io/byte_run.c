@@ -11,7 +11,6 @@ saei_byte_run saei_byte_run_of_file(const saei_input_file *file, sae_context *co
     return (saei_byte_run){.read = read_file,
                            .state = (void *)file,
                            .bytes = file->bytes,
-                           .shared = true,
                            .file = file,
                            .name = file->path,
                            .context = context};

@@ -9,8 +9,7 @@ typedef struct saei_byte_run {
     sae_status (*read)(void *out, void *state, uint64_t offset, size_t bytes, sae_error *err);
     void *state;
     uint64_t bytes;
-    bool shared;                 /* several threads may read it at once */
-    const saei_input_file *file; /* whose bytes it is made of, from the first to the last; NULL: of none */
+    const saei_input_file *file; /* which the run is, whole: then several threads may read at once; or NULL */
     const char *name;            /* for messages: "FILE" or "FILE: MEMBER" */
     bool forward;         /* reading backwards means inflating anew: read it in large pieces, in order */
     sae_context *context; /* for work space */

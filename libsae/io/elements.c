@@ -83,7 +83,7 @@ sae_status saei_elements_read_f32(float *out, bool *finite, const saei_elements 
                                   const saei_lone_reader *alone, sae_error *err)
 {
     size_t pieces = elements->n / PIECE + (elements->n % PIECE != 0);
-    if (alone != NULL || !elements->run->shared || pieces < 2)
+    if (alone != NULL || elements->run->file == NULL || pieces < 2)
         return read_in_order(out, finite, elements, alone, err);
     work w = {.elements = elements, .out = out};
     saei_parallel_for(elements->run->context, pieces, read_by_task, &w);

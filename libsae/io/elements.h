@@ -15,7 +15,7 @@ typedef struct saei_elements {
 } saei_elements;
 
 /* Reads them into out [n]; *finite becomes false when one is NaN or infinite. The pool reads when `alone` is
-   NULL and the run is shared; otherwise the caller does, from its start to its end. */
+   NULL and the run is a file; otherwise the caller does, from its start to its end. */
 sae_status saei_elements_read_f32(float *out, bool *finite, const saei_elements *elements,
                                   const saei_lone_reader *alone, sae_error *err);
 

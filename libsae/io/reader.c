@@ -366,7 +366,7 @@ static sae_status read_plain_f32(float *out, bool *finite, saei_reader *reader, 
                                     .start = array->start + first * entry * saei_dtype_size(array->dtype),
                                     .dtype = array->dtype,
                                     .n = (size_t)(count * entry)};
-    if (array->run->shared)
+    if (array->run->file != NULL)
         return saei_elements_read_f32(out, finite, &elements, alone, err);
     pthread_mutex_lock(&reader->lock);
     sae_status status = saei_elements_read_f32(out, finite, &elements, alone, err);

@@ -73,12 +73,12 @@ static void teardown(void)
     temp_folder_remove();
 }
 
-static sae_status read_all(bool *finite, saei_dtype dtype, bool shared, const saei_lone_reader *alone)
+static sae_status read_all(bool *finite, saei_dtype dtype, bool by_threads, const saei_lone_reader *alone)
 {
     const saei_elements elements = {.run = &run, .start = BEFORE, .dtype = dtype, .n = N};
     memset(got, 0xff, sizeof got);
     *finite = true;
-    run.shared = shared;
+    run.file = by_threads ? &file : NULL;
     return saei_elements_read_f32(got, finite, &elements, alone, &err);
 }
 
@@ -89,8 +89,8 @@ START_TEST(pieces_make_the_whole)
     write_and_open(saei_dtype_size(dtype));
     ck_assert(saei_dtype_to_f32(want, dtype, stored + BEFORE, N));
     for (int how = 0; how < READERS + 1; how++) {
-        bool finite, shared = how < READERS;
-        ck_assert_int_eq(read_all(&finite, dtype, shared, shared ? readers[how] : NULL), SAE_OK);
+        bool finite, by_threads = how < READERS;
+        ck_assert_int_eq(read_all(&finite, dtype, by_threads, by_threads ? readers[how] : NULL), SAE_OK);
         ck_assert(finite);
         ck_assert_int_eq(memcmp(got, want, sizeof got), 0);
     }
